@@ -1,0 +1,1 @@
+"""Run and watch revokable decoding (WINO) of masked-diffusion language models."""

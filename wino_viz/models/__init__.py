@@ -1,0 +1,1 @@
+"""Checkpoints, the bidirectional backbone and the one place that runs it."""

@@ -1,0 +1,224 @@
+"""LLaDA in transformers' own Llama class: its configuration keys, its tensor names, and attention without a causal mask.
+
+A LLaDA checkpoint is a Llama whose attention sees both ways. No model code of our own: this file maps the published
+configuration keys (`d_model`, `n_layers`, …) and tensor names (`model.transformer.blocks.N.q_proj.weight`, …) to
+`LlamaForCausalLM` and back, and checks every tensor before anything is loaded.
+
+    model = load_model(Path("assets/models/llada-mini"), dtype=torch.float32)
+    save_model(model, Path("runs/mini"), mask_token_id=2)
+
+Source of the format: GSAI-ML/LLaDA-8B-Instruct (config.json and model.safetensors.index.json).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from huggingface_hub import save_torch_state_dict
+from safetensors import SafetensorError, safe_open
+from transformers import LlamaConfig, LlamaForCausalLM
+
+
+class CheckpointError(ValueError):
+    """A model folder that can't be used; the message names the file, key or tensor that is wrong."""
+
+
+# LLaDA's key -> the LlamaConfig field of the same meaning.
+CONFIG_KEYS = {
+    "d_model": "hidden_size",
+    "n_layers": "num_hidden_layers",
+    "n_heads": "num_attention_heads",
+    "n_kv_heads": "num_key_value_heads",
+    "mlp_hidden_size": "intermediate_size",
+    "max_sequence_length": "max_position_embeddings",
+    "rms_norm_eps": "rms_norm_eps",
+    "weight_tying": "tie_word_embeddings",
+}
+
+# What this backbone can compute. Any other value of these keys would load and silently give different logits.
+FIXED_KEYS = {
+    "block_type": "llama",
+    "rope": True,
+    "alibi": False,
+    "layer_norm_type": "rms",
+    "layer_norm_with_affine": True,
+    "bias_for_layer_norm": False,
+    "attention_layer_norm": False,
+    "activation_type": "silu",
+    "include_bias": False,
+    "include_qkv_bias": False,
+    "input_emb_norm": False,
+    "scale_logits": False,
+}
+
+# transformers' tensor name -> LLaDA's, as regular expressions. `ff_out` means two things in LLaDA: inside a block the
+# MLP's down projection, at the top the untied language-model head. `ff_proj` is the MLP's gate.
+_TENSOR_NAMES = (
+    (r"^model\.embed_tokens\.", "model.transformer.wte."),
+    (r"^model\.norm\.", "model.transformer.ln_f."),
+    (r"^lm_head\.", "model.transformer.ff_out."),
+    (r"^model\.layers\.(\d+)\.self_attn\.([qkv])_proj\.", r"model.transformer.blocks.\1.\2_proj."),
+    (r"^model\.layers\.(\d+)\.self_attn\.o_proj\.", r"model.transformer.blocks.\1.attn_out."),
+    (r"^model\.layers\.(\d+)\.mlp\.gate_proj\.", r"model.transformer.blocks.\1.ff_proj."),
+    (r"^model\.layers\.(\d+)\.mlp\.up_proj\.", r"model.transformer.blocks.\1.up_proj."),
+    (r"^model\.layers\.(\d+)\.mlp\.down_proj\.", r"model.transformer.blocks.\1.ff_out."),
+    (r"^model\.layers\.(\d+)\.input_layernorm\.", r"model.transformer.blocks.\1.attn_norm."),
+    (r"^model\.layers\.(\d+)\.post_attention_layernorm\.", r"model.transformer.blocks.\1.ff_norm."),
+)
+
+
+def llada_name(llama_name: str) -> str:
+    """LLaDA's name of a tensor of `LlamaForCausalLM`."""
+    for pattern, replacement in _TENSOR_NAMES:
+        renamed, count = re.subn(pattern, replacement, llama_name)
+        if count:
+            return renamed
+    raise KeyError(f"{llama_name} has no LLaDA name")
+
+
+def llama_config(llada: Mapping[str, Any]) -> LlamaConfig:
+    """The LlamaConfig of a LLaDA config.json; raises CheckpointError naming a key that is missing or not supported."""
+    for key in ("d_model", "n_layers", "n_heads", "mlp_hidden_size", "vocab_size", "max_sequence_length"):
+        if not isinstance(llada.get(key), int) or llada[key] < 1:
+            raise CheckpointError(f"config.json: {key} must be a positive whole number, not {llada.get(key)!r}")
+    for key, value in FIXED_KEYS.items():
+        if llada.get(key, value) != value:
+            raise CheckpointError(f"config.json: {key} = {llada[key]!r} is not supported, only {value!r}")
+    if llada["d_model"] % llada["n_heads"]:
+        raise CheckpointError(f"config.json: d_model {llada['d_model']} is not a multiple of n_heads {llada['n_heads']}")
+    fields = {ours: llada[theirs] for theirs, ours in CONFIG_KEYS.items() if llada.get(theirs) is not None}
+    config = LlamaConfig(
+        **fields,
+        # Published configurations round the embedding up (embedding_size); the tensors have that many rows.
+        vocab_size=llada.get("embedding_size") or llada["vocab_size"],
+        head_dim=llada["d_model"] // llada["n_heads"],
+        rope_parameters={"rope_type": "default", "rope_theta": float(llada.get("rope_theta", 10000.0))},
+        use_cache=False,
+        bos_token_id=None,
+        eos_token_id=llada.get("eos_token_id"),
+        pad_token_id=None,
+    )
+    config.is_causal = False  # this is what makes it a LLaDA
+    return config
+
+
+def llada_config(config: LlamaConfig, *, mask_token_id: int, eos_token_id: int) -> dict[str, Any]:
+    """The published config.json of this backbone, complete enough for any reader of LLaDA checkpoints."""
+    return {
+        "architectures": ["LLaDAModelLM"],
+        "model_type": "llada",
+        **FIXED_KEYS,
+        **{theirs: getattr(config, ours) for theirs, ours in CONFIG_KEYS.items()},
+        "vocab_size": config.vocab_size,
+        "embedding_size": config.vocab_size,
+        "mlp_ratio": 4,
+        "rope_theta": config.rope_parameters["rope_theta"],
+        "rope_full_precision": True,
+        "attention_layer_norm_with_affine": True,
+        "alibi_bias_max": 8.0,
+        "block_group_size": 1,
+        "attention_dropout": 0.0,
+        "embedding_dropout": 0.0,
+        "residual_dropout": 0.0,
+        "flash_attention": False,
+        "multi_query_attention": None,
+        "init_device": "meta",
+        "init_fn": "mitchell",
+        "init_std": config.initializer_range,
+        "mask_token_id": mask_token_id,
+        "eos_token_id": eos_token_id,
+        "pad_token_id": eos_token_id,
+        "use_cache": False,
+    }
+
+
+def new_model(config: LlamaConfig) -> LlamaForCausalLM:
+    """A bidirectional Llama with fresh weights (torch's global generator)."""
+    return bidirectional(LlamaForCausalLM(config))
+
+
+def bidirectional(model: LlamaForCausalLM) -> LlamaForCausalLM:
+    """Switch off every layer's causal flag too: some attention kernels read it when no mask is passed."""
+    for layer in model.model.layers:
+        layer.self_attn.is_causal = False
+    return model
+
+
+def load_model(folder: Path, dtype: torch.dtype, device: str | torch.device = "cpu") -> LlamaForCausalLM:
+    """Load a LLaDA folder (config.json and safetensors shards) for evaluation.
+
+    Raises CheckpointError naming the first missing, extra or wrongly shaped tensor, by its name in the checkpoint.
+    """
+    config = llama_config(read_json(folder / "config.json"))
+    with torch.device("meta"):
+        skeleton = LlamaForCausalLM(config)
+    expected = {llada_name(name): tuple(tensor.shape) for name, tensor in skeleton.state_dict().items()}
+    if config.tie_word_embeddings:
+        expected.pop("model.transformer.ff_out.weight", None)
+    check_tensors(expected, read_shapes(folder), folder)
+    to_llama = {f"^{re.escape(llada_name(name))}$": name for name in skeleton.state_dict()}
+    model = LlamaForCausalLM.from_pretrained(
+        folder, config=config, key_mapping=to_llama, dtype=dtype, device_map={"": device}, local_files_only=True
+    )
+    return bidirectional(model).eval()
+
+
+def save_model(
+    model: LlamaForCausalLM, folder: Path, *, mask_token_id: int, eos_token_id: int, dtype=torch.bfloat16
+) -> None:
+    """Write config.json and safetensors shards under 15 MB in the published LLaDA format."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {llada_name(name): t.detach().to("cpu", dtype).contiguous() for name, t in model.state_dict().items()}
+    save_torch_state_dict(tensors, folder, max_shard_size="14MB")
+    config = llada_config(model.config, mask_token_id=mask_token_id, eos_token_id=eos_token_id)
+    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object from a file; raises CheckpointError naming the file when it is missing or malformed."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise CheckpointError(f"{path} is missing") from None
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path} can't be read: {error}") from None
+    if not isinstance(data, dict):
+        raise CheckpointError(f"{path} must hold a JSON object")
+    return data
+
+
+def read_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
+    """Name and shape of every tensor in a folder's safetensors files, from their headers alone."""
+    index = folder / "model.safetensors.index.json"
+    if index.exists():
+        names = sorted(set(read_json(index).get("weight_map", {}).values()))
+    else:
+        names = ["model.safetensors"]
+    shapes = {}
+    for name in names:
+        if Path(name).name != name:
+            raise CheckpointError(f"{index}: {name!r} is not the name of a file in this folder")
+        try:
+            with safe_open(folder / name, framework="pt") as shard:
+                shapes.update({key: tuple(shard.get_slice(key).get_shape()) for key in shard.keys()})  # noqa: SIM118
+        except FileNotFoundError:
+            raise CheckpointError(f"{folder / name} is missing") from None
+        except (SafetensorError, OSError) as error:
+            raise CheckpointError(f"{folder / name} can't be read: {error}") from None
+    return shapes
+
+
+def check_tensors(expected: Mapping[str, tuple], found: Mapping[str, tuple], folder: Path) -> None:
+    """Raise CheckpointError naming the tensors that are missing, extra or of another shape."""
+    for problem, names in (("missing", expected.keys() - found.keys()), ("not known", found.keys() - expected.keys())):
+        if names:
+            more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+            raise CheckpointError(f"{folder}: tensor {min(names)}{more} {'is' if not more else 'are'} {problem}")
+    for name, shape in expected.items():
+        if found[name] != shape:
+            raise CheckpointError(f"{folder}: tensor {name} has shape {found[name]}, expected {shape}")
