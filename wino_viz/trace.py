@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -70,6 +70,11 @@ class Step:
     alternatives: Mapping[int, tuple[tuple[int, float], ...]] = field(default_factory=dict)
     limits: tuple[str, ...] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def shown_ids(self) -> set[int]:
+        """Every token id that a reader of this step may see, and so needs the text of."""
+        tokens = {token.id for token in (*self.drafted, *self.remasked, *self.considered)}
+        return tokens | {i for rows in self.alternatives.values() for i, _ in rows}
 
     def to_dict(self) -> dict[str, Any]:
         """The step as JSON-ready lists; keys that this version does not know come back unchanged."""
@@ -290,16 +295,21 @@ class Trace:
         for position in step.alternatives:
             if position >= self.gen_length:
                 raise TraceError(f"{where}: alternatives for position {position}, outside 0..{self.gen_length - 1}")
-        shown = {i for t in (*step.drafted, *step.remasked, *step.considered) for i in (t.id,)}
-        shown |= {i for rows in step.alternatives.values() for i, _ in rows}
-        for missing in sorted(shown - self.pieces.keys()):
+        for missing in sorted(step.shown_ids() - self.pieces.keys()):
             raise TraceError(f"{where}: token {missing} has no text in pieces")
 
 
 _KNOWN = frozenset(
-    "format version model decoder gen_length block_length mask_id end_ids prompt prompt_ids pieces steps output_ids "
-    "text forward_passes timing".split()
+    (
+        *("format", "version", "model", "decoder", "gen_length", "block_length", "mask_id", "end_ids", "prompt"),
+        *("prompt_ids", "pieces", "steps", "output_ids", "text", "forward_passes", "timing"),
+    )
 )
+
+
+def shown_ids(steps: Iterable[Step]) -> set[int]:
+    """Every token id that the steps show: the ids that a trace's pieces need the text of."""
+    return {i for step in steps for i in step.shown_ids()}
 
 
 def dumps(data: Any) -> str:

@@ -18,11 +18,14 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from wino_viz.trace import Step
+from wino_viz.trace import MAX_GEN_LENGTH, Step
 
 NO_TOKEN = -1  # in Forward.given: this row judges no token
 
 LOW_CONFIDENCE, RANDOM = "low_confidence", "random"
+
+MAX_TEMPERATURE = 10  # far above any use; the choice is close to uniform long before
+MAX_SEED = 2**32 - 1  # what every generator in use (numpy, torch, a browser) takes
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +55,8 @@ class Forward:
 class Predictions:
     """What the model says at the R requested rows, in their order. Probabilities are 0..1, rounded to 6 decimals.
 
-    ids                (R,) int64      the chosen token: arg-max, or sampled when the temperature is above 0
+    ids                (R,) int64      the chosen token: arg-max, or sampled when the temperature is above 0; never the
+                                       mask, which a denoiser leaves out of the choice (a decoder refuses to place it)
     confidence         (R,) float64    the model's (noise-free) probability of the chosen token
     given_probability  (R,) float64    the probability of Forward.given; 0 where that is NO_TOKEN
     top_ids            (R, k) int64    the k most probable tokens, most probable first
@@ -68,6 +72,13 @@ class Predictions:
     def alternatives(self, row: int) -> tuple[tuple[int, float], ...]:
         """The most probable tokens of one requested row as (id, probability), for the trace."""
         return tuple(zip(self.top_ids[row].tolist(), self.top_probabilities[row].tolist(), strict=True))
+
+
+class Denoiser(Protocol):
+    """Whatever answers requests: the model, or a script in a test."""
+
+    def predict(self, forwards: list[Forward]) -> list[Predictions]:
+        """One Predictions for each Forward, in their order."""
 
 
 class Decoder(Protocol):
@@ -90,7 +101,7 @@ class Canvas:
 
     prompt_ids    token ids of the prompt (at least one)
     mask_id       the checkpoint's mask token
-    gen_length    tokens to generate, a positive multiple of block_length
+    gen_length    tokens to generate, 1 to 8,192 and a multiple of block_length
     block_length  tokens per block; blocks are finished from left to right
     temperature   >= 0; 0 is exact arg-max
     seed          0 or more; of the noise (temperature above 0) and of random remasking
@@ -104,21 +115,18 @@ class Canvas:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "prompt_ids", tuple(map(int, self.prompt_ids)))
         if not self.prompt_ids:
             raise ValueError("the prompt is empty: it must have at least one token")
-        if self.gen_length < 1:
-            raise ValueError(f"gen_length must be at least 1, not {self.gen_length}")
-        if not 1 <= self.block_length <= self.gen_length:
-            raise ValueError(f"block_length must be 1 to gen_length ({self.gen_length}), not {self.block_length}")
+        check_whole("gen_length", self.gen_length, 1, MAX_GEN_LENGTH)
+        check_whole("block_length", self.block_length, 1, self.gen_length)
         if self.gen_length % self.block_length:
             raise ValueError(
                 f"gen_length {self.gen_length} is not a multiple of block_length {self.block_length}: "
                 f"choose one of {_divisors(self.gen_length)}"
             )
-        if not 0 <= self.temperature <= 10:
-            raise ValueError(f"temperature must be 0 to 10, not {self.temperature}")
-        if not 0 <= self.seed < 2**32:
-            raise ValueError(f"seed must be 0 to {2**32 - 1}, not {self.seed}")
+        check_number("temperature", self.temperature, 0, MAX_TEMPERATURE)
+        check_whole("seed", self.seed, 0, MAX_SEED)
 
 
 def _divisors(n: int) -> str:
@@ -135,3 +143,17 @@ class Settings(Protocol):
 
     def to_dict(self) -> dict[str, Any]:
         """The trace's "decoder" entry: {"name": ..., and every setting}."""
+
+
+def check_whole(name: str, value: object, low: int, high: int | None = None) -> None:
+    """Raises ValueError unless `value` is a whole number from `low` to `high` (None: no upper bound)."""
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if not (whole and low <= value and (high is None or value <= high)):
+        allowed = f"at least {low}" if high is None else f"{low} to {high}"
+        raise ValueError(f"{name} must be a whole number, {allowed}, not {value!r}")
+
+
+def check_number(name: str, value: object, low: float, high: float) -> None:
+    """Raises ValueError unless `value` is a number from `low` to `high`."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        raise ValueError(f"{name} must be a number, {low} to {high}, not {value!r}")

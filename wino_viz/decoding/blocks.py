@@ -1,0 +1,117 @@
+"""What every rule here shares: a canvas filled block by block, one request at a time, and drafting into it.
+
+See `standard.py` for the smallest rule built on it. numpy only.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from wino_viz.decoding.base import NO_TOKEN, Canvas, Forward, Predictions
+from wino_viz.trace import Step, Token
+
+
+class BlockDecoder:
+    """What the rules have in common: a canvas that is filled block by block, left to right, one request at a time.
+
+    A rule derives from this class and writes `_next_request` and `_apply`; one that keeps something per block also
+    extends `_enter_block`. Positions are those of the generated part, 0..gen_length-1; the sequence that the model
+    reads starts with the prompt, so a position's row is `prompt_length + position`.
+    """
+
+    def __init__(self, canvas: Canvas) -> None:
+        self.mask_id = canvas.mask_id
+        self.gen_length, self.block_length = canvas.gen_length, canvas.block_length
+        self.temperature, self.seed = canvas.temperature, canvas.seed
+        self.prompt_length = len(canvas.prompt_ids)
+        self.passes = 0  # answered requests so far
+        self._sequence = np.full(self.prompt_length + self.gen_length, self.mask_id, dtype=np.int64)
+        self._sequence[: self.prompt_length] = canvas.prompt_ids
+        self._tokens = self._sequence[self.prompt_length :]  # (gen_length,), a view
+        self._pending: Forward | None = None
+        self._enter_block(0)
+
+    @property
+    def canvas(self) -> tuple[int, ...]:
+        return tuple(self._tokens.tolist())
+
+    def request(self) -> Forward | None:
+        if self._pending is None and self.block * self.block_length < self.gen_length:
+            self._pending = self._next_request()
+        return self._pending
+
+    def update(self, predictions: Predictions) -> Step:
+        """Apply the rule to the answer of the last request.
+
+        Raises RuntimeError without a request to answer, and ValueError (leaving everything as it was) for an answer
+        of another number of rows or one that would place the mask.
+        """
+        if self._pending is None:
+            raise RuntimeError("update() answers a request: call request() first")
+        rows = len(self._pending.rows)
+        if len(predictions.ids) != rows:
+            raise ValueError(f"predictions for {len(predictions.ids)} rows where {rows} were requested")
+        step = self._apply(predictions)
+        self.passes += 1
+        self._pending = None
+        if not (self._tokens[self.span] == self.mask_id).any():
+            self._enter_block(self.block + 1)
+        return step
+
+    def _next_request(self) -> Forward:
+        raise NotImplementedError
+
+    def _apply(self, predictions: Predictions) -> Step:
+        raise NotImplementedError
+
+    def _enter_block(self, block: int) -> None:
+        self.block = block
+        self.span = slice(block * self.block_length, (block + 1) * self.block_length)  # its positions
+
+    def _masked(self) -> np.ndarray:
+        """(n,) the positions of the current block that hold no token, in order."""
+        return self.span.start + np.flatnonzero(self._tokens[self.span] == self.mask_id)
+
+    def _forward(self, ids: np.ndarray, rows: np.ndarray, given: np.ndarray | None = None, **shadow: Any) -> Forward:
+        """A request of this pass, with its temperature and noise."""
+        given = np.full(len(rows), NO_TOKEN, dtype=np.int64) if given is None else given
+        if self.temperature > 0:
+            return Forward(ids, rows, given, temperature=self.temperature, seed=self._pass_seed(), **shadow)
+        return Forward(ids, rows, given, **shadow)
+
+    def _pass_seed(self) -> int:
+        """A seed for this pass alone, the same whenever the decoding is repeated."""
+        return int(np.random.SeedSequence((self.seed, self.passes)).generate_state(1)[0])
+
+    def _draft(self, masked: np.ndarray, chosen: np.ndarray, predictions: Predictions) -> Draft:
+        """Place the predicted tokens of the rows in `chosen`; `masked` are the positions of the first rows.
+
+        masked (n,) positions, chosen (m,) indices into it without repeats. Raises ValueError for the mask token.
+        """
+        chosen = np.sort(chosen)
+        ids, confidence = predictions.ids[: len(masked)], predictions.confidence[: len(masked)]
+        if (ids[chosen] == self.mask_id).any():
+            raise ValueError(f"the model chose the mask token {self.mask_id}: a denoiser has to leave it out")
+        tokens = [Token(*row) for row in zip(masked.tolist(), ids.tolist(), confidence.tolist(), strict=True)]
+        drafted = set(chosen.tolist())
+        self._tokens[masked[chosen]] = ids[chosen]
+        return Draft(
+            drafted=tuple(tokens[row] for row in sorted(drafted)),
+            considered=tuple(token for row, token in enumerate(tokens) if row not in drafted),
+            alternatives={tokens[row].position: predictions.alternatives(row) for row in sorted(drafted)},
+        )
+
+
+class Draft(NamedTuple):
+    """The drafting half of a Step."""
+
+    drafted: tuple[Token, ...]
+    considered: tuple[Token, ...]
+    alternatives: dict[int, tuple[tuple[int, float], ...]]
+
+
+def most_confident(confidence: np.ndarray, count: int) -> np.ndarray:
+    """Indices of the `count` highest of (n,) confidences, highest first; the lower index wins a tie."""
+    return np.argsort(-confidence, kind="stable")[:count]
