@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -20,6 +20,30 @@ Script = Callable[[int, int, bool], tuple[int, float]]
 
 def a_canvas(gen_length: int = 8, block_length: int | None = None, **settings) -> Canvas:
     return Canvas(PROMPT, MASK, gen_length, block_length or gen_length, **settings)
+
+
+def script_of(
+    drafts: Mapping[int, Mapping[int, float]] | None = None,
+    judged: Mapping[int, Mapping[int, float]] | None = None,
+    draft: float = 0.0,
+    judge: float = 1.0,
+) -> Script:
+    """A script from {pass: {position: confidence}} of drafts and of verdicts; else `draft` and `judge`.
+
+    The token that pass n proposes at position p is `proposal(n, p)`, so that a test sees which pass placed it.
+    """
+
+    def script(number: int, position: int, shadow: bool) -> tuple[int, float]:
+        said = (judged if shadow else drafts) or {}
+        usual = judge if shadow else draft
+        return proposal(number, position), said.get(number, {}).get(position, usual)
+
+    return script
+
+
+def proposal(number: int, position: int) -> int:
+    """The token that a script of `script_of` proposes; never the mask."""
+    return 1000 * (number + 1) + position
 
 
 class ScriptedDenoiser:

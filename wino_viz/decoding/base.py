@@ -19,6 +19,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from wino_viz.trace import MAX_GEN_LENGTH, Step
+from wino_viz.untrusted import described
 
 NO_TOKEN = -1  # in Forward.given: this row judges no token
 
@@ -150,10 +151,16 @@ def check_whole(name: str, value: object, low: int, high: int | None = None) -> 
     whole = isinstance(value, int) and not isinstance(value, bool)
     if not (whole and low <= value and (high is None or value <= high)):
         allowed = f"at least {low}" if high is None else f"{low} to {high}"
-        raise ValueError(f"{name} must be a whole number, {allowed}, not {value!r}")
+        raise ValueError(f"{name} must be a whole number, {allowed}, not {described(value)}")
 
 
 def check_number(name: str, value: object, low: float, high: float) -> None:
     """Raises ValueError unless `value` is a number from `low` to `high`."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-        raise ValueError(f"{name} must be a number, {low} to {high}, not {value!r}")
+        raise ValueError(f"{name} must be a number, {low} to {high}, not {described(value)}")
+
+
+def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
+    """Raises ValueError unless `value` is one of `choices`."""
+    if value not in choices:
+        raise ValueError(f"{name} must be {' or '.join(choices)}, not {described(value)}")

@@ -14,6 +14,7 @@ from wino_viz.decoding.base import Settings
 from wino_viz.decoding.standard import StandardSettings
 from wino_viz.decoding.threshold import ThresholdSettings
 from wino_viz.decoding.wino import WinoSettings
+from wino_viz.untrusted import described
 
 DECODERS: dict[str, type[Any]] = {made.name: made for made in (StandardSettings, ThresholdSettings, WinoSettings)}
 
@@ -33,7 +34,7 @@ def parse_spec(text: str, presets: Presets | None = None) -> Settings:
     for assignment in assignments:
         key, equals, value = assignment.partition("=")
         if not equals:
-            raise ValueError(f"{name}: {_short(assignment)} is not of the form setting=value")
+            raise ValueError(f"{name}: {described(assignment)} is not of the form setting=value")
         if key not in defaults:
             raise _unknown_setting(name, key, defaults)
         if key in said:
@@ -56,7 +57,7 @@ def format_spec(settings: Settings, presets: Presets | None = None) -> str:
 
 def _defaults(name: str, preset: Mapping[str, Any]) -> dict[str, Any]:
     if name not in DECODERS:
-        raise ValueError(f"there is no decoder {_short(name)}: choose one of {', '.join(DECODERS)}")
+        raise ValueError(f"there is no decoder {described(name)}: choose one of {', '.join(DECODERS)}")
     defaults = {field.name: field.default for field in fields(DECODERS[name])}
     for key in preset:
         if key not in defaults:
@@ -65,7 +66,7 @@ def _defaults(name: str, preset: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _unknown_setting(name: str, key: str, defaults: Mapping[str, Any]) -> ValueError:
-    return ValueError(f"{name} has no setting {_short(key)}: choose one of {', '.join(defaults)}")
+    return ValueError(f"{name} has no setting {described(key)}: choose one of {', '.join(defaults)}")
 
 
 def _read(name: str, key: str, value: str, kind: type) -> Any:
@@ -75,8 +76,4 @@ def _read(name: str, key: str, value: str, kind: type) -> Any:
         return int(value)
     if kind is float and re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?", value, re.IGNORECASE):
         return float(value)
-    raise ValueError(f"{name}: {key} must be a {'whole number' if kind is int else 'number'}, not {_short(value)}")
-
-
-def _short(value: str) -> str:
-    return repr(value) if len(value) <= 40 else repr(value[:40] + "…")
+    raise ValueError(f"{name}: {key} must be a {'whole number' if kind is int else 'number'}, not {described(value)}")

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from wino_viz.decoding.base import LOW_CONFIDENCE, RANDOM, Canvas, Forward, Predictions, check_whole
+from wino_viz.decoding.base import LOW_CONFIDENCE, RANDOM, Canvas, Forward, Predictions, check_choice, check_whole
 from wino_viz.decoding.blocks import BlockDecoder, most_confident
 from wino_viz.trace import Step
 
@@ -35,8 +35,7 @@ class StandardSettings:
 
     def __post_init__(self) -> None:
         check_whole("tokens_per_step", self.tokens_per_step, 1)
-        if self.remasking not in REMASKING:
-            raise ValueError(f"remasking must be {' or '.join(REMASKING)}, not {self.remasking!r}")
+        check_choice("remasking", self.remasking, REMASKING)
 
     def start(self, canvas: Canvas) -> StandardDecoder:
         """A decoder at the start of `canvas`; ValueError where tokens_per_step is above its gen_length."""
