@@ -1,0 +1,1 @@
+"""Tasks for small masked diffusion models: each module generates problems, words them and checks answers."""
