@@ -9,7 +9,7 @@ from dataclasses import replace
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wino_viz.tasks import arithmetic
@@ -137,10 +137,10 @@ def test_equations_are_true_and_chain_from_the_start_number_to_the_final_number(
 
 def test_numbers_stay_small(examples):
     totals = [total for example in examples for total in (example.problem.start, *example.problem.totals)]
-    assert 2 <= min(totals) and max(totals) <= 999
+    assert min(totals) >= 2 and max(totals) <= 999
     assert sum(total <= 200 for total in totals) > 0.9 * len(totals)
     numbers = [number for example in examples for event in example.problem.events for number in event.numbers]
-    assert 2 <= min(numbers) and max(numbers) <= 99
+    assert min(numbers) >= 2 and max(numbers) <= 99
 
 
 def test_about_sixty_percent_of_the_steps_add_or_subtract(examples):
@@ -353,6 +353,7 @@ def test_a_record_that_cannot_be_checked_is_named():
             check({"question": "", "answer": answer}, "")
 
 
+@settings(deadline=None)  # a busy core is no fault of the checker
 @given(st.text() | st.text(alphabet="0123456789+-*/=#.,() \n٣²×÷"), st.text())
 def test_the_checker_survives_any_text(text, question):
     verdict = check({"question": question, "answer": 1}, text)
@@ -365,6 +366,7 @@ def test_the_checker_is_quick_on_hostile_text(piece):
     check({"question": piece * 20000, "answer": 1}, piece * 20000)
 
 
+@settings(deadline=None)  # a busy core is no fault of the checker
 @given(st.integers(2, 999), st.integers(2, 99), st.sampled_from("+-*/"), st.integers(-5, 5))
 def test_equations_are_judged_as_python_does(left, right, operator, error):
     exact = {"+": left + right, "-": left - right, "*": left * right, "/": left // right}[operator]

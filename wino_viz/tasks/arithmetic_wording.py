@@ -1,8 +1,8 @@
 """The words of the arithmetic task: names, things, and every event with its wordings. Data only, no rules.
 
 Each event has four wordings in the question and four in the worked answer. They differ as whole sentences, not by
-synonyms in one frame: a decoder that drafts words of two of them in parallel gets a sentence that can't be right and has
-to revoke. Weights are skewed (5, 3, 2, 1), so that a model has a favourite to be sure of.
+synonyms in one frame: a decoder that drafts words of two of them in parallel gets a sentence that can't be right and
+has to revoke. Weights are skewed (5, 3, 2, 1), so that a model has a favourite to be sure of.
 
 Fields: {P} protagonist, {O} other person, {T} things, {a} {b} the event's numbers, {n} the start number,
 {e} the last equation of the step (its result is the new total), {d} the equation before it, where there are two.
@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 # No name is part of another name, and none is an English word of the wordings: the checker matches whole words.
 # No name ends in s, so that 's is always right.
-_NAMES = """Mia Omar Rosa Kenji Priya Aisha Diego Chloe Ivan Yuki Kofi Elena Tariq Ingrid Mateo Nadia Hugo Zara Liam Fatima
-    Pavel Amara Raj Sofia Tunde Greta Farid Lucia Emre Hana Oscar Leila Bruno Kwame Noor Paula Viktor Maya Samir Olga
-    Dmitri Keiko Carla Freya Malik Alice Jamal Noah Emma Petra Sven Ayumi Rafael Owen Gita Simon Clara Felix Ravi
+_NAMES = """Mia Omar Rosa Kenji Priya Aisha Diego Chloe Ivan Yuki Kofi Elena Tariq Ingrid Mateo Nadia Hugo Zara Liam
+    Fatima Pavel Amara Raj Sofia Tunde Greta Farid Lucia Emre Hana Oscar Leila Bruno Kwame Noor Paula Viktor Maya Samir
+    Olga Dmitri Keiko Carla Freya Malik Alice Jamal Noah Emma Petra Sven Ayumi Rafael Owen Gita Simon Clara Felix Ravi
     Otto"""
 NAMES = tuple(_NAMES.split())
 
@@ -30,7 +30,8 @@ class Thing(NamedTuple):
 _REGULAR = """card marble stamp coin pencil book sticker button bead candle spoon cup plate toy ball ribbon magnet badge
     doll kite lamp comic puzzle whistle crayon eraser envelope bracelet medal poster brick hat glove tile flag bell vase
     mug bowl photo"""
-# Things that can be bought, given, lost, lent and packed; no food (nobody lends a pear), no containers (events use them).
+# Things that can be bought, given, lost, lent and packed: no food (nobody lends a pear), no containers (events use
+# them).
 THINGS = tuple(Thing(word, word + "s") for word in _REGULAR.split()) + (
     Thing("brush", "brushes"),
     Thing("dish", "dishes"),
@@ -104,9 +105,9 @@ KINDS = (
         {a} more {T} are on sale, and {P} buys them all.
         """,
         """
-        After buying {a} more, {P} has {e} {T}.
+        After buying {a}, {P} has {e} {T}.
         That makes {e}, counting {a} from the shop.
-        The bought {T} raise the number to {e}.
+        The new {T} raise it to {e}.
         Shopping adds up to {e}.
         """,
     ),
@@ -124,7 +125,7 @@ KINDS = (
         The gift from {O} brings it to {e} {T}.
         Now {P} has {e}, because {O} gave {a}.
         Adding {a} from {O}: {e}.
-        {O} hands over {a} {T}, which makes {e}.
+        {O} hands over {a} {T}, making {e}.
         """,
     ),
     _kind(
@@ -172,7 +173,7 @@ KINDS = (
         An old loan ends: {O} returns {a} {T} to {P}.
         """,
         """
-        Back from {O} come {a}, so {P} has {e} {T}.
+        Back from {O} come {a}, so {P} has {e}.
         The old loan to {O} is over: {e}.
         When {a} {T} return, the total is {e}.
         {O} no longer holds {a}, thus {e} {T}.
@@ -226,7 +227,7 @@ KINDS = (
         Working for {O} pays {a} {T}: {e}.
         As a reward {P} now counts {e} {T}.
         {O} paid {a}, that is {e}.
-        The job was worth it, {e} {T} in all.
+        The job was worth it, {e} {T}.
         """,
     ),
     # Subtractions
@@ -378,7 +379,7 @@ KINDS = (
         """,
         """
         The package for {O} takes {a}: {e} {T}.
-        Mailing {a} {T} reduces the number to {e}.
+        Mailing {a} {T} reduces it to {e}.
         As {O} is sent {a}, {P} has {e}.
         Not mailed: {e} {T}.
         """,
@@ -394,7 +395,7 @@ KINDS = (
         {P} offers {O} {a} {T} and receives {b} others in exchange.
         """,
         """
-        The trade with {O}: {d}, then {e} {T}.
+        The trade with {O}: {d}, then {e}.
         First {d}, and with {b} more {e}.
         Some {T} go, some come: {d}, {e}.
         In exchange {P} gets {b}: {d}, {e}.
@@ -497,7 +498,7 @@ KINDS = (
         With a lot of work, {P} makes the number of {T} {a} times as large.
         """,
         """
-        Growing {a} times as large gives {e} {T}.
+        Growing {a} times as large makes {e} {T}.
         Multiply by {a}: {e}.
         With {a} for every one, {P} has {e}.
         The {T} multiply: {e}.
@@ -600,7 +601,7 @@ KINDS = (
         {P} makes three equal piles of the {T}, and {O} takes one pile home.
         """,
         """
-        The third for {O} is {d}, so {e} {T} stay.
+        The third for {O} is {d}, so {e} stay.
         Parting with {d} {T} leaves {P} {e}.
         First {d} for {O}, then {e} {T}.
         One third makes {d}, two thirds {e}.
