@@ -163,9 +163,9 @@ def load_model(folder: Path, dtype: torch.dtype, device: str | torch.device = "c
     check_tensors(expected, read_shapes(folder), folder)
     to_llama = {f"^{re.escape(llada_name(name))}$": name for name in skeleton.state_dict()}
     model = LlamaForCausalLM.from_pretrained(
-        folder, config=config, key_mapping=to_llama, dtype=dtype, device_map={"": device}, local_files_only=True
+        folder, config=config, key_mapping=to_llama, dtype=dtype, local_files_only=True
     )
-    return bidirectional(model).eval()
+    return bidirectional(model).eval().to(device)
 
 
 def save_model(

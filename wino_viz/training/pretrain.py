@@ -1,0 +1,265 @@
+"""Pretrain the embedded model: masked diffusion as in LLaDA, on word problems made while it trains.
+
+    python -m wino_viz.training.pretrain --out assets/models/llada-mini --steps 12000      # one GPU
+    python -m wino_viz.training.pretrain --out runs/toy --steps 20 --batch-tokens 4096 --d-model 64 --layers 2   # a laptop
+
+Every answer token is masked with probability t, t uniform per sequence; the loss of a masked token is weighted 1/t
+(LLaDA, arXiv 2502.09992, section 2.3). Answers end with end-of-turn and are padded with end-of-text to the sequence's
+length. Batches are functions of (seed, step), so a run resumed from its checkpoint goes on where it stopped, and one
+seed gives one run (up to the rounding of a GPU's kernels).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch.utils.data import DataLoader, Dataset, Subset
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from wino_viz.decoding.base import Canvas
+from wino_viz.decoding.drive import decode_many
+from wino_viz.decoding.threshold import ThresholdSettings
+from wino_viz.models.denoiser import Denoiser
+from wino_viz.models.llada import new_model, save_model
+from wino_viz.tasks import arithmetic
+from wino_viz.training import tokenizer as tokens
+
+MAX_SEQUENCE_LENGTH = 320
+# Sequence length -> (share of the batches, weights of problems of 2 to 6 steps). The answer fills what the prompt
+# leaves, so several lengths teach canvases from 70 to 260 tokens without padding the prompt. Short sequences hold
+# only short problems; the long ones make up for it.
+LENGTHS = {
+    192: (0.30, (3, 3, 3, 1, 0)),
+    224: (0.32, (1, 2, 3, 4, 2)),
+    256: (0.28, (1, 1, 2, 4, 5)),
+    320: (0.10, (1, 1, 2, 3, 4)),
+}
+MIN_MASK_RATIO = 1e-3  # keeps the weight 1/t finite; LLaDA's value
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that defines a run. Sizes in tokens; rates per step."""
+
+    steps: int
+    batch_tokens: int = 172_032
+    d_model: int = 384
+    layers: int = 8
+    heads: int = 6
+    mlp: int = 1024
+    learning_rate: float = 1.5e-3
+    warmup_steps: int = 300
+    weight_decay: float = 0.1
+    seed: int = 0
+
+
+class Batches(Dataset):
+    """Batch number k of a run, made from (seed, k) alone: ids (B, T) and where each answer starts (B,)."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerFast, batch_tokens: int, seed: int, split: str = "train") -> None:
+        self.tokenizer, self.batch_tokens, self.seed, self.split = tokenizer, batch_tokens, seed, split
+
+    def __getitem__(self, k: int) -> tuple[torch.Tensor, torch.Tensor]:
+        rng = Random(f"{self.split} {self.seed} {k}")
+        length = rng.choices(list(LENGTHS), [share for share, _ in LENGTHS.values()])[0]
+        steps = rng.choices(range(2, 7), LENGTHS[length][1], k=4096)
+        size = max(1, self.batch_tokens // length)
+        ids, starts = np.full((size, length), self.tokenizer.eos_token_id, np.int64), np.zeros(size, np.int64)
+        filled = 0
+        while filled < size:
+            examples = [arithmetic.generate(rng, self.split, rng.choice(steps)) for _ in range(size - filled)]
+            for prompt, answer in zip(*encode(self.tokenizer, examples), strict=True):
+                if len(prompt) + len(answer) < length:
+                    ids[filled, : len(prompt) + len(answer)] = prompt + answer
+                    starts[filled] = len(prompt)
+                    filled += 1
+        return torch.from_numpy(ids), torch.from_numpy(starts)
+
+    def __len__(self) -> int:
+        return 2**31
+
+
+def encode(tokenizer: PreTrainedTokenizerFast, examples: list[arithmetic.Example]) -> tuple[list, list]:
+    """Token ids of the prompts in the chat layout, and of the answers with their end-of-turn."""
+    chats = [chat_text(tokenizer, example.question) for example in examples]
+    prompts = tokenizer(chats, add_special_tokens=False)["input_ids"]
+    answers = tokenizer([example.worked + tokens.TURN_END for example in examples], add_special_tokens=False)
+    return prompts, answers["input_ids"]
+
+
+def chat_text(tokenizer: PreTrainedTokenizerFast, question: str) -> str:
+    return tokenizer.apply_chat_template([{"role": "user", "content": question}], tokenize=False)
+
+
+def mask_answers(ids: torch.Tensor, starts: torch.Tensor, mask_id: int, generator: torch.Generator):
+    """LLaDA's forward process: (noisy ids, weight per token), both (B, T); the weight is 0 where nothing is masked.
+
+    t is stratified over the batch (one uniform shift of an even grid), which lowers the loss's variance.
+    """
+    size, length = ids.shape
+    shift = torch.rand((), generator=generator, device=ids.device)
+    t = ((torch.arange(size, device=ids.device) / size + shift) % 1.0) * (1 - MIN_MASK_RATIO) + MIN_MASK_RATIO
+    answer = torch.arange(length, device=ids.device) >= starts[:, None]
+    masked = answer & (torch.rand(ids.shape, generator=generator, device=ids.device) < t[:, None])
+    weight = masked / t[:, None] / answer.sum()
+    return torch.where(masked, mask_id, ids), weight
+
+
+def weighted_loss(hidden: torch.Tensor, head: torch.Tensor, ids: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    logits = F.linear(hidden, head)  # (B, T, V)
+    losses = F.cross_entropy(logits.flatten(0, 1).float(), ids.flatten(), reduction="none")
+    return (losses * weight.flatten()).sum()
+
+
+def learning_rate(step: int, recipe: Recipe) -> float:
+    """Linear warm-up, then a cosine to a hundredth."""
+    if step < recipe.warmup_steps:
+        return recipe.learning_rate * (step + 1) / recipe.warmup_steps
+    done = (step - recipe.warmup_steps) / max(1, recipe.steps - recipe.warmup_steps)
+    return recipe.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, done))))
+
+
+def optimizer_for(model: LlamaForCausalLM, recipe: Recipe, fused: bool) -> torch.optim.AdamW:
+    matrices = [p for p in model.parameters() if p.ndim > 1]
+    vectors = [p for p in model.parameters() if p.ndim < 2]
+    groups = [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(0.9, 0.98), fused=fused)
+
+
+@torch.no_grad()
+def probe(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, count: int) -> dict[str, float]:
+    """Accuracy and faithfulness on `count` validation problems, by threshold decoding (quick, and it ranks runs)."""
+    rng = Random(1)
+    examples = [arithmetic.generate(rng, "validation") for _ in range(count)]
+    mask_id = tokenizer.convert_tokens_to_ids(tokens.MASK)
+    prompts, _ = encode(tokenizer, examples)
+    decoders = [ThresholdSettings(tau=0.9).start(Canvas(prompt_ids=p, mask_id=mask_id)) for p in prompts]
+    with torch.compiler.set_stance("force_eager"):
+        passes = sum(1 for _ in decode_many(decoders, Denoiser(model.eval(), mask_id), in_flight=256))
+    model.train()
+    verdicts = [
+        arithmetic.check(arithmetic.record(e), tokenizer.decode(d.canvas, skip_special_tokens=True))
+        for e, d in zip(examples, decoders, strict=True)
+    ]
+    return {
+        "accuracy": sum(bool(v.correct) for v in verdicts) / count,
+        "faithful": sum(v.faithful for v in verdicts) / count,
+        "passes": passes / count,
+    }
+
+
+def train(recipe: Recipe, tokenizer: PreTrainedTokenizerFast, options: argparse.Namespace) -> LlamaForCausalLM:
+    """Run (or go on with) the recipe, printing progress; returns the trained float32 model."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    torch.manual_seed(recipe.seed)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=recipe.d_model,
+        num_hidden_layers=recipe.layers,
+        num_attention_heads=recipe.heads,
+        num_key_value_heads=recipe.heads,
+        intermediate_size=recipe.mlp,
+        max_position_embeddings=MAX_SEQUENCE_LENGTH,
+        rms_norm_eps=1e-5,
+        rope_parameters={"rope_type": "default", "rope_theta": 10000.0},
+        use_cache=False,
+    )
+    config.is_causal = False
+    model = new_model(config).to(device).train()
+    optimizer = optimizer_for(model, recipe, fused=device.type == "cuda")
+    loss_of, mask_id = weighted_loss, tokenizer.convert_tokens_to_ids(tokens.MASK)
+    if device.type == "cuda":
+        torch._dynamo.config.cache_size_limit = 64  # one entry for each layer and sequence length
+        for layer in model.model.layers:
+            layer.compile(dynamic=False)
+        loss_of = torch.compile(weighted_loss, dynamic=False)
+
+    checkpoint, first, seconds = options.checkpoint, 0, 0.0
+    if checkpoint and checkpoint.exists():
+        state = torch.load(checkpoint, map_location=device, weights_only=True)
+        if state["recipe"] != asdict(recipe):
+            raise SystemExit(f"{checkpoint} belongs to another recipe: {state['recipe']}")
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        first, seconds = state["step"], state["seconds"]
+        print(f"going on from step {first} of {recipe.steps}", flush=True)
+
+    last = min(recipe.steps, first + options.at_most) if options.at_most else recipe.steps
+    batches = Subset(Batches(tokenizer, recipe.batch_tokens, recipe.seed), range(first, last))
+    loader = DataLoader(
+        batches, batch_size=None, num_workers=options.workers, prefetch_factor=8 if options.workers else None
+    )
+    started, seen, step, losses = time.perf_counter(), 0, first, []
+
+    def save_checkpoint() -> None:
+        if checkpoint:
+            state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "recipe": asdict(recipe)}
+            torch.save({**state, "step": step, "seconds": seconds + time.perf_counter() - started}, checkpoint)
+
+    for step, (ids, starts) in enumerate(loader, start=first):
+        generator = torch.Generator(device).manual_seed(recipe.seed * 1_000_003 + step)
+        ids, starts = ids.to(device, non_blocking=True), starts.to(device, non_blocking=True)
+        noisy, weight = mask_answers(ids, starts, mask_id, generator)
+        rate = learning_rate(step, recipe)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        with torch.autocast(device.type, torch.bfloat16):
+            hidden = model.model(input_ids=noisy, use_cache=False).last_hidden_state
+            loss = loss_of(hidden, model.lm_head.weight, ids, weight)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        losses.append(loss.detach())
+        seen += ids.numel()
+        step += 1
+        if step % options.report_every == 0 or step == last:
+            mean = torch.stack(losses).mean().item()
+            losses, spent = [], time.perf_counter() - started
+            line = f"step {step}/{recipe.steps}  loss {mean:.4f}  lr {rate:.2e}  {seen / spent / 1e6:.2f} M tokens/s"
+            print(f"{line}  {seconds + spent:.0f} s", flush=True)
+        if options.probe_every and (step % options.probe_every == 0 or step == last):
+            found = probe(model, tokenizer, 256)
+            print("   validation: " + "  ".join(f"{k} {v:.3f}" for k, v in found.items()), flush=True)
+        if options.save_every and step % options.save_every == 0:
+            save_checkpoint()
+    save_checkpoint()
+    print(f"trained to step {step} in {seconds + time.perf_counter() - started:.0f} s", flush=True)
+    return model
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True, help="folder for the model; must hold the tokenizer or gets one")
+    parser.add_argument("--checkpoint", type=Path, help="file to resume from and to save to")
+    parser.add_argument("--at-most", type=int, default=0, help="stop after so many steps of this call (0: all)")
+    parser.add_argument("--workers", type=int, default=0, help="processes that make batches")
+    parser.add_argument("--report-every", type=int, default=100)
+    parser.add_argument("--probe-every", type=int, default=0, help="decode validation problems every so many steps")
+    parser.add_argument("--save-every", type=int, default=0, help="write the checkpoint every so many steps")
+    for name, value in asdict(Recipe(steps=0)).items():
+        default = None if name == "steps" else value
+        parser.add_argument(f"--{name.replace('_', '-')}", type=type(value), default=default, required=name == "steps")
+    options = parser.parse_args()
+    recipe = Recipe(**{name: getattr(options, name) for name in asdict(Recipe(steps=0))})
+
+    if not (options.out / "tokenizer.json").exists():
+        tokens.train_tokenizer(tokens.corpus(60_000, recipe.seed), 1536).save_pretrained(options.out)
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(options.out)
+    model = train(recipe, tokenizer, options)
+    mask_id = tokenizer.convert_tokens_to_ids(tokens.MASK)
+    save_model(model, options.out, mask_token_id=mask_id, eos_token_id=tokenizer.eos_token_id)
+    (options.out / "recipe.json").write_text(json.dumps(asdict(recipe), indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

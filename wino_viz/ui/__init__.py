@@ -1,0 +1,1 @@
+"""The interface: the player, the charts and the tabs. Nothing here imports torch."""

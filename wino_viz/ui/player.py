@@ -1,0 +1,220 @@
+"""The player: watch a decoding pass by pass, in a Gradio app or in a page of its own.
+
+    python -m wino_viz.ui.player TRACE.json      a small app that plays one trace
+
+In an app the player is one component, and each message to it is one value (a compact JSON string), so that a pass costs
+the same to send at the end of a run as at its start; the browser keeps what it was told:
+
+    player = Player()
+    def decode(...):
+        run = new_run()
+        yield start_message(header, run)
+        for number, step in enumerate(steps, start=1):
+            yield step_message(step, run, number, pieces=..., model_seconds=...)
+        yield trace_message(trace, run)
+    button.click(decode, outputs=player, show_progress="hidden")
+
+Always end with `trace_message` (or `stopped_message` with what there is of the trace): it brings a browser that missed a
+message up to date, and is all that a player sees whose tab was opened later.
+
+The JavaScript and the style are in assets/player. They travel with the component, so an app has nothing to pass to
+`launch`. Model output is untrusted: the template is static, and the script writes tokens as text only.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import uuid
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from wino_viz.trace import Step, Trace, dumps
+
+ASSETS = Path(__file__).resolve().parents[2] / "assets" / "player"
+SCRIPTS = ("replay.js", "words.js", "canvas.js", "timeline.js", "card.js", "player.js")
+
+# Glue between gr.HTML and the player. Gradio calls the watcher for each value that the server sends.
+_ON_LOAD = """
+const root = element.querySelector(".wino-player");
+const player = winoPlayer.createPlayer(root, { lanes: Number(root.dataset.lanes), theme: "page" });
+player.receive(props.value);
+watch("value", () => player.receive(props.value));
+"""
+
+
+# ---- messages
+
+
+def new_run() -> str:
+    """An id for one run. A player ignores what still arrives of a run that is no longer the current one."""
+    return uuid.uuid4().hex[:12]
+
+
+def start_message(trace: Trace | Mapping[str, Any], run: str, *, lane: int = 0, title: str = "") -> str:
+    """A run begins: draw its empty canvas. `trace` is a Trace or its header (`Trace.header()`, before any pass)."""
+    header = trace.header() if isinstance(trace, Trace) else {**trace, "pieces": {}}
+    return dumps({"type": "start", "run": run, "seq": 0, "lane": lane, "trace": header, "title": title})
+
+
+def step_message(
+    step: Step,
+    run: str,
+    number: int,
+    *,
+    pieces: Mapping[int, str] | None = None,
+    model_seconds: float | None = None,
+    lane: int = 0,
+) -> str:
+    """One forward pass; `number` counts from 1 in its lane, `pieces` holds the texts of ids not sent before."""
+    return dumps(
+        {
+            "type": "step",
+            "run": run,
+            "seq": number,
+            "lane": lane,
+            "step": step.to_dict(),
+            "pieces": {str(i): text for i, text in (pieces or {}).items()},
+            "model_seconds": model_seconds,
+        }
+    )
+
+
+def trace_message(
+    trace: Trace,
+    run: str | None = None,
+    *,
+    lane: int = 0,
+    title: str | None = None,
+    verdict: Mapping[str, Any] | None = None,
+    at: int = 0,
+    play: bool = False,
+) -> str:
+    """A whole trace: the last message of `run` (the playhead stays where it is), or without `run` a recorded example.
+
+    `verdict` is {"correct": True, False or None, "text": one line}. `at` is the pass at which an example opens, and
+    `play` starts it there; both are for traces that were not streamed.
+    """
+    message = {"type": "trace", "run": run or new_run(), "lane": lane, "trace": trace.to_dict(), "at": at, "play": play}
+    return dumps(_with(message, title=title, verdict=verdict))
+
+
+def lanes_message(
+    traces: Sequence[Trace],
+    run: str | None = None,
+    *,
+    titles: Sequence[str] = (),
+    verdicts: Sequence[Mapping[str, Any] | None] = (),
+    at: int = 0,
+    play: bool = False,
+) -> str:
+    """Whole traces side by side, as `trace_message`: the last message of a comparison, or a recorded one."""
+    message = {"type": "lanes", "run": run or new_run(), "traces": [trace.to_dict() for trace in traces]}
+    return dumps({**message, "titles": list(titles), "verdicts": list(verdicts), "at": at, "play": play})
+
+
+def stopped_message(run: str, text: str, *, lane: int = 0, trace: Trace | None = None) -> str:
+    """The run ended early. `text` says so ("Stopped after 7 passes."), `trace` is what there is of it."""
+    message = {"type": "stopped", "run": run, "lane": lane, "text": text}
+    return dumps(_with(message, trace=trace.to_dict() if trace else None))
+
+
+def clear_message() -> str:
+    """Show nothing."""
+    return dumps({"type": "clear"})
+
+
+def _with(message: dict[str, Any], **optional: Any) -> dict[str, Any]:
+    return message | {name: value for name, value in optional.items() if value is not None}
+
+
+# ---- the component
+
+
+@cache
+def script() -> str:
+    """The player's JavaScript with its style inside; defines `winoPlayer.createPlayer` on the page, once."""
+    style = json.dumps((ASSETS / "player.css").read_text(encoding="utf-8"))
+    files = [(ASSETS / name).read_text(encoding="utf-8") for name in SCRIPTS]
+    body = "\n".join([f"const PLAYER_CSS = {style};", *files, "window.winoPlayer ??= { createPlayer };"])
+    return f'(() => {{\n"use strict";\n{body}\n}})();'
+
+
+def standalone_page(message: str, *, title: str = "WINO, pass by pass", lanes: int = 1) -> str:
+    """One HTML file, without any request, that plays `message` (of `trace_message` or `lanes_message`)."""
+    data = json.dumps(message).replace("<", "\\u003c")  # nothing in a trace may end the script
+    safe_title = title.replace("&", "&amp;").replace("<", "&lt;")
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{safe_title}</title>
+<style>
+:root {{ color-scheme: light dark; }}
+body {{ margin: 0 auto; max-width: 1180px; padding: 16px; background: light-dark(#f6f5f1, #0f1114); }}
+@media (max-width: 640px) {{ body {{ padding: 6px; }} }}
+</style>
+</head>
+<body>
+<div class="wino-player"></div>
+<script>{script()}</script>
+<script>
+const root = document.querySelector(".wino-player");
+root.player = winoPlayer.createPlayer(root, {{ lanes: {int(lanes)} }});
+root.player.receive({data});
+</script>
+</body>
+</html>
+"""
+
+
+class Player(gr.HTML):
+    """The player as a Gradio component. Its value is one message; see the functions above.
+
+    lanes  1, or 2 for two decodings side by side under one playhead
+    """
+
+    def __init__(self, value: str | None = None, *, lanes: int = 1, **kwargs: Any) -> None:
+        if lanes not in (1, 2):
+            raise ValueError(f"lanes must be 1 or 2, not {lanes!r}")
+        self.lanes = lanes
+        super().__init__(
+            value,
+            html_template=f'<div class="wino-player" data-lanes="{lanes}"></div>',
+            js_on_load=_ON_LOAD,
+            head=f"<script>{script()}</script>",
+            apply_default_css=False,
+            **kwargs,
+        )
+
+    def postprocess(self, value: str | None) -> str | None:
+        if value is not None and not isinstance(value, str):
+            raise TypeError(f"a player's value is a message (a JSON string), not {type(value).__name__}")
+        return value
+
+    def api_info(self) -> dict[str, Any]:
+        return {"type": "string", "description": "one message to the player, as JSON"}
+
+    def example_payload(self) -> str:
+        return clear_message()
+
+    def example_value(self) -> str:
+        return clear_message()
+
+
+def demo(trace: Trace) -> gr.Blocks:
+    """An app that plays one trace."""
+    with gr.Blocks(title="Player") as app:
+        Player(trace_message(trace))
+    return app
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("usage: python -m wino_viz.ui.player TRACE.json")
+    demo(Trace.from_json(Path(sys.argv[1]).read_text(encoding="utf-8"))).launch()
