@@ -1,0 +1,189 @@
+// The replay state of one decoding, and what a message may hold. No DOM in this file.
+//
+// A Replay is filled pass by pass (push) and answers how things stood after pass k (frame, history, secondsUpTo).
+// What arrives is untrusted: everything is checked before anything is kept, and a refusal is one sentence.
+
+const MAX_TOKENS = 8192; // the same bounds as wino_viz/trace.py
+const MAX_PASSES = 65536;
+const MASKED = -1; // in a frame's ids
+
+const isObject = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
+const isNatural = (value) => Number.isInteger(value) && value >= 0 && value < 2 ** 31;
+const isProbability = (value) => typeof value === "number" && value >= 0 && value <= 1;
+
+function need(condition, sentence) {
+  if (!condition) throw new RangeError(sentence);
+}
+
+function checkRows(rows, width, tokens, name) {
+  need(Array.isArray(rows), `"${name}" is not a list`);
+  for (const row of rows) {
+    const fits = Array.isArray(row) && row.length === width && isNatural(row[0]) && row[0] < tokens;
+    need(fits && isProbability(row[width - 1]) && (width < 3 || isNatural(row[1])), `"${name}" holds a wrong row`);
+  }
+  return rows;
+}
+
+class Replay {
+  constructor(header, pieces) {
+    need(isObject(header), "there is no trace in it");
+    need(isNatural(header.gen_length) && header.gen_length >= 1, "gen_length is not a whole number from 1");
+    need(header.gen_length <= MAX_TOKENS, `gen_length is above ${MAX_TOKENS}`);
+    need(isNatural(header.block_length) && header.block_length >= 1, "block_length is not a whole number from 1");
+    need(header.gen_length % header.block_length === 0, "block_length does not divide gen_length");
+    need(isObject(header.decoder), "the decoder is not described");
+    this.tokens = header.gen_length;
+    this.blockLength = header.block_length;
+    this.blocks = this.tokens / this.blockLength;
+    this.decoder = header.decoder;
+    this.model = String(header.model ?? "");
+    this.prompt = String(header.prompt ?? "");
+    this.endIds = new Set(Array.isArray(header.end_ids) ? header.end_ids : []);
+    this.pieces = new Map();
+    this.steps = [];
+    this.seconds = []; // model seconds of each pass, null where not measured
+    this.totalSeconds = null;
+    this.finalIds = null; // the canvas at the end, once the whole trace is known
+    this._cache = { pass: 0, ids: new Array(this.tokens).fill(MASKED) };
+    this.addPieces(pieces ?? {});
+  }
+
+  // A whole trace as written by Trace.to_dict().
+  static fromTrace(trace) {
+    const replay = new Replay(trace, trace?.pieces);
+    need(Array.isArray(trace.steps) && trace.steps.length <= MAX_PASSES, "its steps are not a list");
+    const timing = isObject(trace.timing) ? trace.timing : {};
+    const perPass = Array.isArray(timing.per_pass) ? timing.per_pass : [];
+    trace.steps.forEach((step, index) => replay.push(step, {}, perPass[index]));
+    if (Number.isFinite(timing.model_seconds)) replay.totalSeconds = timing.model_seconds;
+    replay.finalIds = replay.frame(replay.passes).ids;
+    return replay;
+  }
+
+  get passes() {
+    return this.steps.length;
+  }
+
+  // Does this decoder judge placed tokens again? Known from its settings, so that the legend is right from the start.
+  get verifies() {
+    return isProbability(this.decoder.tau2) || this.steps.some((step) => step.verified.length > 0);
+  }
+
+  addPieces(pieces) {
+    need(isObject(pieces), "the pieces are not an object");
+    for (const [id, text] of Object.entries(pieces)) {
+      need(typeof text === "string", "a piece is not text");
+      this.pieces.set(Number(id), text);
+    }
+  }
+
+  push(step, pieces, seconds) {
+    need(isObject(step), "the step is not an object");
+    need(this.passes < MAX_PASSES, `there are more than ${MAX_PASSES} steps`);
+    need(isNatural(step.block) && step.block < this.blocks, "the step's block is outside the canvas");
+    const read = (name, width) => checkRows(step[name] ?? [], width, this.tokens, name);
+    const alternatives = step.alternatives ?? {};
+    need(isObject(alternatives), '"alternatives" is not an object');
+    for (const rows of Object.values(alternatives)) {
+      need(Array.isArray(rows) && rows.every((r) => Array.isArray(r) && isNatural(r[0]) && isProbability(r[1])),
+        '"alternatives" holds a wrong row');
+    }
+    const clean = {
+      block: step.block,
+      drafted: read("drafted", 3),
+      verified: read("verified", 2),
+      remasked: read("remasked", 3),
+      considered: read("considered", 3),
+      alternatives,
+      limits: Array.isArray(step.limits) ? step.limits : [],
+    };
+    this.addPieces(pieces ?? {});
+    this.steps.push(clean);
+    this.seconds.push(Number.isFinite(seconds) ? seconds : null);
+  }
+
+  // How things stand after pass k (0: before the first). `states` holds one of masked, drafted, verified, remasked,
+  // placed for each position; `revoked` the ids that pass k took back.
+  frame(k) {
+    const cache = this._cache.pass <= k ? this._cache : { pass: 0, ids: new Array(this.tokens).fill(MASKED) };
+    for (let pass = cache.pass; pass < k; pass += 1) {
+      for (const [position, id] of this.steps[pass].drafted) cache.ids[position] = id;
+      for (const [position] of this.steps[pass].remasked) cache.ids[position] = MASKED;
+    }
+    cache.pass = k;
+    this._cache = cache;
+    const ids = cache.ids.slice();
+    const states = ids.map((id) => (id === MASKED ? "masked" : "placed"));
+    const revoked = new Map();
+    const step = this.steps[k - 1];
+    if (step) {
+      const tau2 = this.decoder.tau2 ?? 0;
+      for (const [position, probability] of step.verified) {
+        if (probability >= tau2 && ids[position] !== MASKED) states[position] = "verified";
+      }
+      for (const [position] of step.drafted) if (ids[position] !== MASKED) states[position] = "drafted";
+      for (const [position, id] of step.remasked) {
+        states[position] = "remasked";
+        revoked.set(position, id);
+      }
+    }
+    return { pass: k, step, ids, states, revoked, current: step ? step.block : 0 };
+  }
+
+  blockStatus(frame, block) {
+    const start = block * this.blockLength;
+    const placed = frame.ids.slice(start, start + this.blockLength).filter((id) => id !== MASKED).length;
+    const status = placed === this.blockLength ? "done"
+      : frame.pass > 0 && block === frame.current ? "decoding"
+      : placed > 0 ? "decoding" : "waiting";
+    return { start, placed, status };
+  }
+
+  // Everything that happened at one position up to pass k, in order.
+  history(position, k) {
+    const events = [];
+    let standing = null;
+    for (let pass = 1; pass <= k; pass += 1) {
+      const step = this.steps[pass - 1];
+      const find = (rows) => rows.find((row) => row[0] === position);
+      const drafted = find(step.drafted);
+      const remasked = find(step.remasked);
+      const verified = find(step.verified);
+      const considered = find(step.considered);
+      if (considered) events.push({ pass, kind: "considered", id: considered[1], p: considered[2] });
+      if (drafted) {
+        standing = drafted[1];
+        events.push({ pass, kind: "drafted", id: drafted[1], p: drafted[2] });
+      }
+      if (remasked) {
+        standing = null;
+        events.push({ pass, kind: "remasked", id: remasked[1], p: remasked[2] });
+      } else if (verified) events.push({ pass, kind: "verified", id: standing, p: verified[1] });
+    }
+    return events;
+  }
+
+  // Model seconds of the first k passes, or null where they were not measured.
+  secondsUpTo(k) {
+    const measured = this.seconds.slice(0, k);
+    if (measured.every((value) => value !== null)) return measured.reduce((sum, value) => sum + value, 0);
+    return k === this.passes ? this.totalSeconds : null;
+  }
+
+  revocationsUpTo(k) {
+    return this.steps.slice(0, k).reduce((sum, step) => sum + step.remasked.length, 0);
+  }
+
+  // Runs of three or more end-of-text tokens inside one block, as [first, last] positions.
+  endRuns(frame, block) {
+    const runs = [];
+    const end = (block + 1) * this.blockLength;
+    for (let first = block * this.blockLength; first < end; first += 1) {
+      let last = first;
+      while (last < end && this.endIds.has(frame.ids[last])) last += 1;
+      if (last - first >= 3) runs.push([first, last - 1]);
+      first = Math.max(first, last - 1);
+    }
+    return runs;
+  }
+}

@@ -1,0 +1,115 @@
+// The timeline: one column per forward pass, drafts up and re-masks down, and a playhead to drag.
+//
+// All columns of a kind are one SVG path, so 1000 passes draw as fast as ten. Two lanes share the columns and the
+// playhead. The element is a slider: its value is the number of passes done.
+
+const SVG = "http://www.w3.org/2000/svg";
+const UP = 46; // px for the most drafts of a pass
+const DOWN = 24; // px at most for re-masks
+const WIDEST = 34; // px of a column
+const FEWEST = 12; // columns that share the width at least, so that the first passes of a run don't look like walls
+
+function svg(tag, attributes = {}) {
+  const element = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  return element;
+}
+
+class Timeline {
+  constructor(root, onSeek) {
+    this.root = root;
+    this.onSeek = onSeek;
+    this.plot = make("div", "wp-plot");
+    this.plot.setAttribute("role", "slider");
+    this.plot.setAttribute("aria-label", "Forward passes");
+    this.plot.setAttribute("aria-valuemin", "0");
+    this.plot.tabIndex = 0;
+    this.head = make("div", "wp-playhead");
+    this.flag = make("span", "wp-playhead-flag");
+    this.head.append(this.flag);
+    this.plot.append(this.head);
+    root.append(this.plot);
+    this.replays = [];
+    this.plot.addEventListener("pointerdown", (event) => {
+      if (event.button !== 0) return;
+      this.plot.setPointerCapture(event.pointerId);
+      this.onSeek(this._passAt(event));
+    });
+    this.plot.addEventListener("pointermove", (event) => {
+      if (this.plot.hasPointerCapture(event.pointerId)) this.onSeek(this._passAt(event));
+    });
+  }
+
+  _passAt(event) {
+    const x = event.clientX - this.plot.getBoundingClientRect().left;
+    return Math.max(0, Math.min(this.passes, Math.ceil((x - this.left) / this.column)));
+  }
+
+  // Draw the columns of all lanes; called when passes were added or the width changed.
+  draw(replays, titles) {
+    this.replays = replays;
+    this.passes = Math.max(0, ...replays.map((replay) => replay.passes));
+    const width = this.plot.clientWidth || 300;
+    this.left = 14; // the place of the playhead before the first pass
+    this.column = Math.min(WIDEST, (width - this.left - 2) / Math.max(this.passes, FEWEST));
+    const row = UP + DOWN + 26;
+    const picture = svg("svg", { width, height: row * replays.length, "aria-hidden": "true" });
+    const most = Math.max(1, ...replays.flatMap((r) => r.steps.map((s) => Math.max(s.drafted.length, s.remasked.length / 2))));
+    replays.forEach((replay, lane) => {
+      const base = lane * row + 4 + UP;
+      picture.append(...this._lane(replay, base, UP / most, width));
+      if (replays.length > 1 && titles[lane]) {
+        const label = svg("text", { x: width - 2, y: base - UP + 8, class: "wp-tick", "text-anchor": "end" });
+        label.textContent = titles[lane];
+        picture.append(label);
+      }
+    });
+    this.picture?.remove();
+    this.picture = picture;
+    this.plot.prepend(picture);
+    this.plot.setAttribute("aria-valuemax", String(this.passes));
+  }
+
+  _lane(replay, base, scale, width) {
+    const gap = this.column > 6 ? 3 : this.column > 3 ? 1 : 0;
+    const inner = Math.max(0.4, this.column - gap);
+    let drafts = "";
+    let remasks = "";
+    const borders = [];
+    replay.steps.forEach((step, index) => {
+      const x = this.left + index * this.column + gap / 2;
+      const bar = (height, sign) => `M${x.toFixed(2)} ${base + sign}h${inner.toFixed(2)}v${(sign * height).toFixed(2)}h${(-inner).toFixed(2)}z`;
+      if (step.drafted.length) drafts += bar(Math.max(2, step.drafted.length * scale), -1);
+      if (step.remasked.length) remasks += bar(Math.max(3, Math.min(DOWN, step.remasked.length * scale)), 1);
+      if (index === 0 || replay.steps[index - 1].block !== step.block) borders.push([index, step.block]);
+    });
+    const parts = [
+      svg("line", { x1: this.left, x2: width, y1: base, y2: base, class: "wp-axis" }),
+      svg("path", { d: drafts, class: "wp-bars-drafted" }),
+      svg("path", { d: remasks, class: "wp-bars-remasked" }),
+    ];
+    let free = 0; // where the next label may start
+    for (const [index, block] of borders) {
+      const x = this.left + index * this.column;
+      if (index > 0) parts.push(svg("line", { x1: x, x2: x, y1: base - UP, y2: base + DOWN + 14, class: "wp-border" }));
+      if (x < free) continue;
+      const text = `block ${block + 1}`;
+      if (x + text.length * 6.5 > width) continue;
+      const label = svg("text", { x: x + 4, y: base + DOWN + 14, class: "wp-tick" });
+      label.textContent = text;
+      parts.push(label);
+      free = x + text.length * 8 + 6;
+    }
+    return parts;
+  }
+
+  place(k, sentence) {
+    const narrow = Math.max(this.column, 4);
+    const x = k === 0 ? 3 : this.left + (k - 1) * this.column + (this.column - narrow) / 2;
+    this.head.style.width = `${k === 0 ? 8 : narrow}px`;
+    this.head.style.translate = `${x}px`;
+    this.flag.textContent = k;
+    this.plot.setAttribute("aria-valuenow", String(k));
+    this.plot.setAttribute("aria-valuetext", `${k} of ${this.passes}. ${sentence}`);
+  }
+}

@@ -1,0 +1,229 @@
+// The sentences of the player: token names, what a pass did, why a token stands or stays masked. No DOM in this file.
+
+const STATE_WORDS = {
+  masked: "masked",
+  drafted: "drafted in this pass",
+  verified: "passed verification in this pass",
+  remasked: "taken back in this pass",
+  placed: "placed earlier",
+};
+
+const plural = (count, one, many) => `${count} ${count === 1 ? one : many ?? `${one}s`}`;
+
+// Two decimals; three where two would make a value look equal to the threshold that it is compared with.
+function number(value, threshold) {
+  const text = value.toFixed(2);
+  return threshold !== undefined && value !== threshold && text === threshold.toFixed(2) ? value.toFixed(3) : text;
+}
+
+// A token's text cut into what is drawn: the space before it, and its core in which line breaks are marked.
+// Control characters get their visible picture, so that no text can reorder or hide what follows it.
+function pieceParts(replay, id) {
+  if (replay.endIds.has(id)) return { lead: " ", core: "end", kind: "end" };
+  const text = replay.pieces.get(id);
+  if (text === undefined) return { lead: " ", core: `token ${id}`, kind: "special" };
+  if (text === "") return { lead: "", core: "∅", kind: "special" };
+  const shown = text.replace(/\r\n?/g, "\n")
+    .replace(/[\u0000-\u0008\u000b-\u001f]/g, (c) => String.fromCharCode(0x2400 + c.charCodeAt(0)))
+    .replace(/[\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, "\ufffd");
+  const lead = /^ +(?=[^ ])/.exec(shown)?.[0] ?? "";
+  return { lead, core: shown.slice(lead.length), kind: /^\s+$/.test(shown) ? "space" : "text" };
+}
+
+function tokenName(replay, id) {
+  const { core, kind } = pieceParts(replay, id);
+  if (kind === "end") return "end of text";
+  if (kind === "special") return core;
+  if (kind === "space") {
+    const breaks = core.split("\n").length - 1;
+    return breaks ? (breaks > 1 ? `${breaks} line breaks` : "line break") : plural(core.length, "space");
+  }
+  const text = core.replace(/\n/g, "↵");
+  return `“${text.length > 40 ? `${text.slice(0, 40)}…` : text}”`;
+}
+
+// Several tokens in a row as one quoted text.
+function textName(replay, ids) {
+  if (ids.length === 1) return tokenName(replay, ids[0]);
+  if (ids.every((id) => replay.endIds.has(id))) return `${ids.length} × end of text`;
+  const text = ids.map((id) => {
+    const { lead, core } = pieceParts(replay, id);
+    return lead + core.replace(/\n/g, "↵");
+  }).join("").trim();
+  return `“${text.length > 40 ? `${text.slice(0, 40)}…` : text}”`;
+}
+
+function decoderWords(decoder) {
+  const name = String(decoder.name ?? "");
+  const value = (key) => (typeof decoder[key] === "number" ? number(decoder[key]) : null);
+  if (name === "wino") return `WINO, τ1 ${value("tau1") ?? "?"}, τ2 ${value("tau2") ?? "?"}`;
+  if (name === "threshold") return `threshold, τ ${value("tau") ?? "?"}`;
+  if (name === "standard") {
+    return `standard, ${plural(decoder.tokens_per_step ?? 1, "token")} a pass${decoder.remasking === "random" ? ", at random" : ""}`;
+  }
+  return name;
+}
+
+// The threshold that a draft must pass: {value, words, passes} or null for decoders without one.
+function draftThreshold(decoder) {
+  if (isProbability(decoder.tau1)) {
+    return { value: decoder.tau1, name: "τ1", above: "above τ1", passes: (p) => p > decoder.tau1 };
+  }
+  if (isProbability(decoder.tau)) {
+    return { value: decoder.tau, name: "τ", above: "at least τ", passes: (p) => p >= decoder.tau };
+  }
+  return null;
+}
+
+function passSentence(replay, k) {
+  if (k === 0) return `Before the first pass: all ${replay.tokens} tokens are masked.`;
+  const step = replay.steps[k - 1];
+  const parts = [];
+  const ends = step.drafted.filter(([, id]) => replay.endIds.has(id)).length;
+  let drafted = `drafted ${plural(step.drafted.length, "token")}`;
+  if (ends > 0) drafted += ends === step.drafted.length ? ", all end of text" : ` (${ends} of them end of text)`;
+  else if (step.drafted.length > 0 && step.drafted.length <= 2) {
+    drafted += ` (${step.drafted.map(([, id]) => tokenName(replay, id)).join(", ")})`;
+  }
+  parts.push(drafted);
+  if (step.verified.length) parts.push(`verified ${step.verified.length}`);
+  if (step.remasked.length) parts.push(`took back ${step.remasked.length}: ${revokedWords(replay, step)}`);
+  else if (step.verified.length) parts.push("took none back");
+  const sentence = `Pass ${k}: ${parts.join(", ")}.`;
+  return [sentence, ...limitWords(replay, step), blockWords(replay, k)].filter(Boolean).join(" ");
+}
+
+function revokedWords(replay, step) {
+  const groups = [];
+  for (const [position, id] of [...step.remasked].sort((a, b) => a[0] - b[0])) {
+    const group = groups.at(-1);
+    if (group && group.last + 1 === position) {
+      group.ids.push(id);
+      group.last = position;
+    } else groups.push({ first: position, last: position, ids: [id] });
+  }
+  const named = groups.slice(0, 3).map(({ first, last, ids }) => {
+    const where = first === last ? `token ${first + 1}` : `tokens ${first + 1}–${last + 1}`;
+    return `${textName(replay, ids)} (${where})`;
+  });
+  const rest = groups.slice(3).reduce((sum, group) => sum + group.ids.length, 0);
+  return named.join(", ") + (rest ? ` and ${rest} more` : "");
+}
+
+function limitWords(replay, step) {
+  const bar = draftThreshold(replay.decoder);
+  const tau2 = replay.decoder.tau2;
+  const sentences = [];
+  for (const limit of step.limits) {
+    if (limit === "forced_draft" && bar) {
+      sentences.push(`Nothing was ${bar.above} ${number(bar.value)}, so only the most confident token was drafted.`);
+    } else if (limit === "draft_cap" && bar) {
+      const held = step.considered.filter(([, , p]) => bar.passes(p)).length;
+      sentences.push(`The draft cap of ${step.drafted.length} held back ${held} more.`);
+    } else if (limit === "remask_limit" || limit === "single_draft") {
+      const taken = new Set(step.remasked.map(([position]) => position));
+      const kept = step.verified.filter(([position, p]) => p < (tau2 ?? 0) && !taken.has(position)).length;
+      const who = limit === "single_draft" ? plural(kept, "token") : plural(kept, "more token");
+      const why = limit === "single_draft" ? "a pass that drafts one token takes none back"
+        : "a pass takes back fewer than the pass before it drafted";
+      sentences.push(`${who} fell below τ2 but ${kept === 1 ? "stays" : "stay"}: ${why}.`);
+    }
+  }
+  return sentences;
+}
+
+function blockWords(replay, k) {
+  const block = replay.steps[k - 1].block;
+  if (replay.blockStatus(replay.frame(k), block).status !== "done") return "";
+  return block === replay.blocks - 1 ? "Every token is placed." : `Block ${block + 1} is complete.`;
+}
+
+// Why the token at `position` was drafted as it was: one sentence.
+function draftSentence(replay, event) {
+  const bar = draftThreshold(replay.decoder);
+  const step = replay.steps[event.pass - 1];
+  const start = `Drafted in pass ${event.pass} with confidence ${number(event.p, bar?.value)}`;
+  if (!bar) {
+    if (replay.decoder.name !== "standard") return `${start}.`;
+    return replay.decoder.remasking === "random" ? `${start}, at a random place.`
+      : step.drafted.length === 1 ? `${start}, the most confident of that pass.`
+      : `${start}, among the ${step.drafted.length} most confident of that pass.`;
+  }
+  if (bar.passes(event.p)) return `${start}, ${bar.above} ${number(bar.value)}.`;
+  return `${start}: not ${bar.above} ${number(bar.value)}, but the most confident of a pass in which nothing was.`;
+}
+
+function maskedSentence(replay, position, frame, leaning) {
+  const block = Math.floor(position / replay.blockLength);
+  if (frame.pass === 0) return "Nothing has been predicted yet.";
+  if (block > frame.current) return `Waiting: block ${block + 1} starts when block ${frame.current + 1} is complete.`;
+  if (!leaning || leaning.pass !== frame.pass) return "";
+  const bar = draftThreshold(replay.decoder);
+  if (!bar) {
+    return replay.decoder.remasking === "random" ? "Stays masked: its place was not drawn in this pass."
+      : "Stays masked: others were more confident in this pass.";
+  }
+  if (bar.passes(leaning.p)) {
+    return `Stays masked: ${bar.above} ${number(bar.value)}, but the draft cap let only the ` +
+      `${frame.step.drafted.length} most confident through.`;
+  }
+  return `Stays masked: ${number(leaning.p, bar.value)} is not ${bar.above} ${number(bar.value)}.`;
+}
+
+// What the card says about one position after pass k.
+function cardContent(replay, position, k) {
+  const frame = replay.frame(k);
+  const state = frame.states[position];
+  const events = replay.history(position, k);
+  const decisive = events.filter((event) => event.kind !== "considered");
+  const draft = events.findLast((event) => event.kind === "drafted");
+  const tau2 = replay.decoder.tau2;
+  const lines = [];
+  let title = "masked";
+  let bars = null;
+  if (frame.ids[position] !== MASKED) {
+    title = tokenName(replay, frame.ids[position]);
+    if (draft) lines.push(draftSentence(replay, draft));
+    const checks = events.filter((event) => event.kind === "verified" && event.pass > draft?.pass);
+    if (checks.length) {
+      const latest = checks.at(-1);
+      const lowest = Math.min(...checks.map((event) => event.p));
+      lines.push(checks.length === 1
+        ? `Verified once, in pass ${latest.pass}: ${number(latest.p, tau2)}.`
+        : `Verified in ${checks.length} passes: latest ${number(latest.p, tau2)}, lowest ${number(lowest, tau2)}.`);
+      if (latest.pass === k && tau2 !== undefined && latest.p < tau2) {
+        lines.push(`Below τ2 ${number(tau2)} in this pass, but it stays: the pass had reached its limit.`);
+      }
+    } else if (!replay.verifies) lines.push("This decoder never checks a token again: what is placed stays.");
+    else if (state === "drafted") lines.push("It is verified from the next pass on.");
+    if (draft) bars = { pass: draft.pass, title: `The model’s first choices there in pass ${draft.pass}`, chosen: draft.id };
+  } else if (state === "remasked") {
+    const revoked = decisive.at(-1);
+    title = `${tokenName(replay, revoked.id)} taken back`;
+    lines.push(`Its probability fell to ${number(revoked.p, tau2)}, below τ2 ${tau2 === undefined ? "" : number(tau2)}, ` +
+      "so it is masked again.");
+    if (draft) lines.push(draftSentence(replay, draft));
+    bars = { pass: k, title: `What the model would rather see there`, chosen: revoked.id };
+  } else {
+    const leaning = events.findLast((event) => event.kind === "considered");
+    if (leaning && leaning.pass === k) lines.push(`Leans to ${tokenName(replay, leaning.id)}, ${number(leaning.p)}.`);
+    lines.push(maskedSentence(replay, position, frame, leaning));
+    const revoked = decisive.at(-1);
+    if (revoked?.kind === "remasked") {
+      lines.push(`${tokenName(replay, revoked.id)} stood here until pass ${revoked.pass}.`);
+    }
+  }
+  const rows = bars ? replay.steps[bars.pass - 1].alternatives[position] : null;
+  if (rows?.length) {
+    bars.rows = rows.slice(0, 5).map(([id, p]) => ({ name: tokenName(replay, id), p, chosen: id === bars.chosen }));
+  } else bars = null;
+  return { title, state, position, lines: lines.filter(Boolean), events, bars, past: pastWords(replay, events) };
+}
+
+// The drafts and revocations at one position, when there was more than a single draft.
+function pastWords(replay, events) {
+  const turns = events.filter((event) => event.kind === "drafted" || event.kind === "remasked");
+  if (turns.length < 2) return [];
+  return turns.map((event) => `pass ${event.pass}: ${event.kind === "drafted" ? "drafted" : "took back"} ` +
+    `${tokenName(replay, event.id)} at ${number(event.p, event.kind === "remasked" ? replay.decoder.tau2 : undefined)}`);
+}
