@@ -44,6 +44,7 @@ class CanvasView {
     this.tokens = [];
     this.keys = [];
     this.unfolded = new Set();
+    this.drawn = null; // the pass that is shown
     this.current = null; // the item in the tab order
     this.root.replaceChildren();
   }
@@ -69,7 +70,7 @@ class CanvasView {
       }
       section.append(head, text);
       this.root.append(section);
-      this.blocks.push({ section, status, text, folds: [] });
+      this.blocks.push({ section, status, text, fold: this._fold(block) });
     }
     this._rove(this.tokens[0]);
   }
@@ -77,6 +78,8 @@ class CanvasView {
   // Draw the frame; `animate` only when it follows the frame drawn before. `note` replaces "decoding" (a stopped run).
   draw(frame, animate, note) {
     const replay = this.replay;
+    if (this.drawn !== frame.pass) for (const token of this.tokens) token.classList.remove("wp-enter");
+    this.drawn = frame.pass;
     for (let position = 0; position < replay.tokens; position += 1) this._drawToken(position, frame, animate);
     this.blocks.forEach((block, index) => this._drawBlock(block, index, frame, note));
     if (!this.current?.isConnected || this.current.hidden) this._rove(this._items()[0]);
@@ -102,10 +105,7 @@ class CanvasView {
     const later = id === MASKED && replay.finalIds ? replay.finalIds[position] : MASKED;
     const key = `${state} ${id} ${revoked} ${later}`;
     const token = this.tokens[position];
-    if (this.keys[position] === key) {
-      token.classList.remove("wp-enter");
-      return;
-    }
+    if (this.keys[position] === key) return;
     this.keys[position] = key;
     token.className = `wp-token wp-${state}${animate ? " wp-enter" : ""}`;
     if (token === this.inspected) token.classList.add("wp-inspected");
@@ -150,38 +150,42 @@ class CanvasView {
     block.status.textContent = words;
     block.section.setAttribute("aria-label", `Block ${index + 1} of ${replay.blocks}, ${words}`);
 
-    const runs = replay.endRuns(frame, index);
-    const folded = !this.unfolded.has(index);
-    const hidden = new Set(); // positions inside a fold
-    runs.forEach(([first, last], number) => {
-      const fold = block.folds[number] ?? this._fold(block, index);
-      block.folds[number] = fold;
-      const now = { drafted: 0, verified: 0 };
-      for (let position = first; position <= last; position += 1) {
-        if (folded) hidden.add(position);
-        if (frame.states[position] in now) now[frame.states[position]] += 1;
-      }
-      const count = last - first + 1;
-      const changes = [];
-      if (now.drafted) changes.push(["drafted", `${now.drafted} drafted now`]);
-      if (now.verified) changes.push(["verified", `${now.verified} passed`]);
-      fold.replaceChildren(make("span", "wp-fold-text", `end of text × ${count}`));
-      for (const [state, text] of changes) fold.append(" ", make("span", `wp-fold-change wp-fold-${state}`, text));
-      const said = [`end of text, ${count} tokens`, ...changes.map(([, text]) => text)].join(", ");
-      fold.setAttribute("aria-label", said);
-      fold.setAttribute("aria-expanded", String(!folded));
-      fold.title = folded ? "Show every token" : "Fold";
-      if (fold.nextSibling !== this.tokens[first]) block.text.insertBefore(fold, this.tokens[first]);
-    });
-    for (const fold of block.folds.splice(runs.length)) fold.remove();
-    for (let i = 0; i < replay.blockLength; i += 1) {
-      const position = index * replay.blockLength + i;
-      const token = this.tokens[position];
-      if (token.hidden !== hidden.has(position)) token.hidden = hidden.has(position);
+    const tail = replay.endTail(frame, index);
+    const folded = tail !== null && !this.unfolded.has(index);
+    const end = (index + 1) * replay.blockLength;
+    for (let position = index * replay.blockLength; position < end; position += 1) {
+      const hide = folded && position >= tail;
+      if (this.tokens[position].hidden !== hide) this.tokens[position].hidden = hide;
     }
+    if (tail === null) return block.fold.remove();
+    this._drawFold(block.fold, frame.states.slice(tail, end), folded);
+    if (block.fold.nextSibling !== this.tokens[tail]) block.text.insertBefore(block.fold, this.tokens[tail]);
   }
 
-  _fold(block, index) {
+  // The chip of a folded tail: how many tokens, and what happened to them in this pass, each with its state's shape.
+  _drawFold(fold, states, folded) {
+    const count = (state) => states.filter((each) => each === state).length;
+    const parts = [
+      ["drafted", "drafted now"],
+      ["verified", "passed"],
+      ["remasked", "taken back now"],
+      ["masked", "still masked"],
+    ].map(([state, words]) => [state, count(state), words]).filter(([, number]) => number > 0);
+    const standing = states.length - count("masked") - count("remasked");
+    const words = [`end of text × ${standing}`, ...parts.map(([, number, what]) => `${number} ${what}`)];
+    const key = `${words} ${folded}`;
+    if (fold.dataset.key === key) return;
+    fold.dataset.key = key;
+    fold.replaceChildren(make("span", "wp-fold-text", words[0]));
+    parts.forEach(([state], index) => {
+      fold.append(" ", make("span", `wp-fold-change wp-fold-${state}`, words[index + 1]));
+    });
+    fold.setAttribute("aria-label", words.join(", "));
+    fold.setAttribute("aria-expanded", String(!folded));
+    fold.title = folded ? "Show every token" : "Fold";
+  }
+
+  _fold(index) {
     const fold = make("button", "wp-fold");
     fold.type = "button";
     fold.tabIndex = -1;

@@ -12,7 +12,8 @@ class Card {
   }
 
   hint() {
-    this.shown = null;
+    if (this.shown === "hint") return;
+    this.shown = "hint";
     this.root.className = "wp-card wp-card-empty";
     this.root.replaceChildren(
       make("p", "wp-card-hint", "Point at a token, or move to it with the keyboard, to see when it was drafted, how " +
@@ -21,6 +22,11 @@ class Card {
   }
 
   show(replay, position, k, pinned) {
+    const key = [position, k, pinned].join();
+    if (this.shown === key && this.replay === replay) return;
+    this.shown = key;
+    this.replay = replay;
+    const focused = this.root.contains(document.activeElement); // on its only control, which is made anew
     const content = cardContent(replay, position, k);
     const block = Math.floor(position / replay.blockLength) + 1;
     this.root.classList.remove("wp-card-empty");
@@ -44,6 +50,7 @@ class Card {
     }
     if (content.bars) parts.push(make("p", "wp-card-label", content.bars.title), alternativeBars(content.bars.rows));
     this.root.replaceChildren(...parts);
+    if (focused) close.focus();
   }
 }
 

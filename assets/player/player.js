@@ -11,6 +11,7 @@ const PASS_MS = 900; // a pass at speed 1
 const SPEEDS = [0.25, 0.5, 1, 2, 4, 8];
 const ANNOUNCE_MS = 2500; // between announcements while the playhead moves by itself
 const NARROW = 640; // px; below this the card is a sheet at the bottom, and lanes stand one above the other
+const WIDE = 980; // px; from here the card of a single lane stands beside the text, not beside the timeline
 
 const ICONS = {
   first: "M6 5v14M19 5v14L9 12z",
@@ -66,11 +67,12 @@ class Player {
     if (message.type === "clear") return this._reset(null);
     if (message.type === "lanes") {
       need(Array.isArray(message.traces) && message.traces.length <= this.lanes.length, "it has too many lanes");
+      const replays = message.traces.map((trace) => Replay.fromTrace(trace)); // refused before anything changes
       const fresh = this._enter(message);
       if (fresh === null) return;
-      message.traces.forEach((trace, index) => {
-        const verdict = message.verdicts?.[index];
-        this._complete(this.lanes[index], { trace, verdict, title: message.titles?.[index] });
+      replays.forEach((replay, index) => {
+        const about = { verdict: message.verdicts?.[index], title: message.titles?.[index] };
+        this._complete(this.lanes[index], about, replay);
       });
       return this._arrive(fresh, message);
     }
@@ -94,7 +96,7 @@ class Player {
     if (message.type === "step") return this._step(lane, message);
     if (message.type === "stopped") {
       if (message.run !== this.run) return;
-      if (message.trace) this._complete(lane, message);
+      if (message.trace) this._complete(lane, message, Replay.fromTrace(message.trace));
       lane.live = false;
       lane.stopped = String(message.text ?? "Stopped.");
       return this._arrive(false, message);
@@ -128,7 +130,7 @@ class Player {
   }
 
   // A whole trace: it replaces what was streamed, and leaves the playhead where it is.
-  _complete(lane, message, replay = Replay.fromTrace(message.trace)) {
+  _complete(lane, message, replay) {
     const title = message.title ?? lane.title;
     const verdict = isObject(message.verdict) ? message.verdict : null;
     Object.assign(lane, { replay, live: false, missed: false, waiting: new Map(), verdict, title: String(title) });
@@ -247,7 +249,10 @@ class Player {
   // ---- the card
 
   _onToken(lane, kind, position) {
-    if (kind === "fold") return this._schedule();
+    if (kind === "fold") {
+      this._resized(); // the height that the canvas keeps is measured anew
+      return;
+    }
     const same = this.inspected?.lane === lane && this.inspected.position === position;
     if (kind === "pin") {
       if (this.pinned && same) return this._unpin();
@@ -281,6 +286,7 @@ class Player {
     this.body.hidden = drawn.length === 0;
     this.notice.textContent = this._noticeWords(drawn);
     this.notice.hidden = this.notice.textContent === "";
+    for (const lane of this.lanes) lane.element.hidden = !lane.replay;
     for (const lane of drawn) this._drawLane(lane);
     this.legend.classList.toggle("wp-legend-short", drawn.length > 0 && !drawn.some((lane) => lane.replay.verifies));
 
@@ -323,7 +329,7 @@ class Player {
     lane.heading.hidden = this.lanes.length === 1 && !lane.title;
     lane.canvas.draw(frame, animate, ended && lane.stopped ? "stopped" : undefined);
     lane.drawn = k;
-    lane.summary.textContent = finished ? `${finished} ${lane.sentence}` : lane.sentence;
+    lane.words.textContent = finished ? `${finished} ${lane.sentence}` : lane.sentence;
     lane.text.textContent = `Text so far: ${plainText(replay, frame)}`;
     this._drawCounters(lane, frame, k);
     const verdict = ended ? lane.verdict : null;
@@ -349,8 +355,8 @@ class Player {
     lane.counters.rate.textContent = k ? (placed / k).toFixed(1) : "–";
     lane.counters.reduction.textContent = replay.finalIds && !replay.finalIds.includes(MASKED)
       ? `${(replay.tokens / replay.passes).toFixed(1)}×` : whole ? `${(replay.tokens / k).toFixed(1)}×` : "–";
-    lane.counters.revoked.textContent = replay.verifies ? String(replay.revocationsUpTo(k)) : "–";
-    lane.counters.revoked.nextSibling.textContent = now ? `taken back, ${now} in this pass` : "taken back so far";
+    lane.counters.revoked.textContent = String(replay.revocationsUpTo(k));
+    lane.counters.revoked.nextSibling.textContent = now ? `taken back, ${now} in this pass` : "taken back";
     lane.counters.time.textContent = seconds === null ? "–" : seconds < 10 ? `${seconds.toFixed(2)} s` : `${seconds.toFixed(1)} s`;
   }
 
@@ -403,6 +409,7 @@ class Player {
     const width = this.root.clientWidth;
     if (!width) return;
     this.root.classList.toggle("wp-narrow", width < NARROW);
+    this.root.classList.toggle("wp-wide", width >= WIDE && this.lanes.length === 1);
     this.plotWidth = this.timeline.plot.clientWidth;
     for (const lane of this.lanes) {
       lane.tallest = 0;
@@ -435,9 +442,7 @@ class Player {
     dock.append(timelineKey(), this.timelineRoot, this._controls());
     const cardRoot = make("aside", "wp-card");
     this.card = new Card(cardRoot, () => this._unpin());
-    const lower = make("div", "wp-lower");
-    lower.append(dock, cardRoot);
-    this.body.append(this.lanes[0].prompt, this.legend, row, lower);
+    this.body.append(this.lanes[0].prompt, this.legend, row, dock, cardRoot);
     root.replaceChildren(this.notice, this.body, this.announcer);
   }
 
@@ -446,14 +451,15 @@ class Player {
     lane.heading = make("h3", "wp-lane-title");
     const counters = make("dl", "wp-counters");
     const labels = {
-      passes: "forward passes",
-      rate: "tokens per pass so far",
-      reduction: "fewer passes than one by one",
-      revoked: "taken back so far",
-      time: "model time, drawing excluded",
+      passes: ["forward passes", "Runs of the model up to here, of all in this decoding"],
+      rate: ["tokens per pass", "Tokens that stand now, divided by the passes up to here"],
+      reduction: ["fewer passes than one by one", "All tokens of the whole decoding, divided by all its passes"],
+      revoked: ["taken back", "Tokens that were placed and masked again up to here"],
+      time: ["model time", "Time in the model up to here, without drawing or tracing"],
     };
-    for (const [name, label] of Object.entries(labels)) {
+    for (const [name, [label, meaning]] of Object.entries(labels)) {
       const pair = make("div", `wp-counter wp-counter-${name}`);
+      pair.title = meaning;
       lane.counters[name] = make("dd");
       pair.append(lane.counters[name], make("dt", "", label));
       counters.append(pair);
@@ -462,12 +468,14 @@ class Player {
     lane.prompt.open = true;
     lane.prompt.text = make("p", "wp-prompt-text");
     lane.prompt.append(make("summary", "", "Prompt"), lane.prompt.text);
-    lane.verdictLine = make("p", "wp-verdict");
-    lane.summary = make("p", "wp-summary");
+    lane.verdictLine = make("span", "wp-verdict");
+    lane.words = make("span");
+    const summary = make("p", "wp-summary");
+    summary.append(lane.verdictLine, lane.words);
     lane.text = make("p", "wp-hidden");
     const canvas = make("div", "wp-canvas");
     lane.canvas = new CanvasView(canvas, (kind, position) => this._onToken(lane, kind, position));
-    lane.element.append(lane.heading, counters, canvas, lane.text, lane.summary, lane.verdictLine);
+    lane.element.append(lane.heading, counters, canvas, lane.text, summary);
     return lane;
   }
 
@@ -526,7 +534,7 @@ function legend() {
     if (state === "masked" || state === "remasked") last.append(make("span", "wp-ghost", "nn"));
     else box.append("word");
     sample.append(box);
-    item.append(sample, words);
+    item.append(sample, state === "remasked" ? `${words}, masked again` : words);
     list.append(item);
   }
   return list;
@@ -565,7 +573,10 @@ function createPlayer(root, options) {
   const player = new Player(root, options);
   return {
     receive: (text) => player.receive(text),
-    goTo: (k) => player._move(k - player.k),
+    goTo: (k) => {
+      player.pause();
+      player.goTo(k);
+    },
     play: () => player.play(),
     pause: () => player.pause(),
   };

@@ -174,16 +174,18 @@ class Replay {
     return this.steps.slice(0, k).reduce((sum, step) => sum + step.remasked.length, 0);
   }
 
-  // Runs of three or more end-of-text tokens inside one block, as [first, last] positions.
-  endRuns(frame, block) {
-    const runs = [];
-    const end = (block + 1) * this.blockLength;
-    for (let first = block * this.blockLength; first < end; first += 1) {
-      let last = first;
-      while (last < end && this.endIds.has(frame.ids[last])) last += 1;
-      if (last - first >= 3) runs.push([first, last - 1]);
-      first = Math.max(first, last - 1);
+  // Where the tail of a block starts that is end of text, with masks between at most; null for a tail of fewer than
+  // three such tokens.
+  endTail(frame, block) {
+    const isEnd = (position) => this.endIds.has(frame.revoked.get(position) ?? frame.ids[position]);
+    let start = null;
+    let ends = 0;
+    for (let position = (block + 1) * this.blockLength - 1; position >= block * this.blockLength; position -= 1) {
+      if (isEnd(position)) {
+        start = position;
+        ends += 1;
+      } else if (frame.states[position] !== "masked") break;
     }
-    return runs;
+    return ends >= 3 ? start : null;
   }
 }

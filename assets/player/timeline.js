@@ -4,9 +4,11 @@
 // playhead. The element is a slider: its value is the number of passes done.
 
 const SVG = "http://www.w3.org/2000/svg";
-const UP = 46; // px for the most drafts of a pass
+const TOP = 16; // px above the highest bar, for its number
+const UP = 50; // px for the most drafts of a pass
 const DOWN = 24; // px at most for re-masks
-const WIDEST = 34; // px of a column
+const NUMBERED = 18; // px a column needs to show its numbers
+const WIDEST = 44; // px of a column
 const FEWEST = 12; // columns that share the width at least, so that the first passes of a run don't look like walls
 
 function svg(tag, attributes = {}) {
@@ -52,14 +54,15 @@ class Timeline {
     const width = this.plot.clientWidth || 300;
     this.left = 14; // the place of the playhead before the first pass
     this.column = Math.min(WIDEST, (width - this.left - 2) / Math.max(this.passes, FEWEST));
-    const row = UP + DOWN + 26;
+    const title = replays.length > 1 ? 16 : 0; // px of room for the name of a lane
+    const row = title + TOP + UP + DOWN + 26;
     const picture = svg("svg", { width, height: row * replays.length, "aria-hidden": "true" });
     const most = Math.max(1, ...replays.flatMap((r) => r.steps.map((s) => Math.max(s.drafted.length, s.remasked.length / 2))));
     replays.forEach((replay, lane) => {
-      const base = lane * row + 4 + UP;
+      const base = lane * row + title + TOP + UP;
       picture.append(...this._lane(replay, base, UP / most, width));
-      if (replays.length > 1 && titles[lane]) {
-        const label = svg("text", { x: width - 2, y: base - UP + 8, class: "wp-tick", "text-anchor": "end" });
+      if (title) {
+        const label = svg("text", { x: this.left + 4, y: base - UP - TOP - 2, class: "wp-tick" });
         label.textContent = titles[lane];
         picture.append(label);
       }
@@ -76,31 +79,46 @@ class Timeline {
     let drafts = "";
     let remasks = "";
     const borders = [];
+    const numbers = [];
     replay.steps.forEach((step, index) => {
       const x = this.left + index * this.column + gap / 2;
       const bar = (height, sign) => `M${x.toFixed(2)} ${base + sign}h${inner.toFixed(2)}v${(sign * height).toFixed(2)}h${(-inner).toFixed(2)}z`;
-      if (step.drafted.length) drafts += bar(Math.max(2, step.drafted.length * scale), -1);
-      if (step.remasked.length) remasks += bar(Math.max(3, Math.min(DOWN, step.remasked.length * scale)), 1);
+      const up = step.drafted.length ? Math.max(2, step.drafted.length * scale) : 0;
+      const down = step.remasked.length ? Math.max(3, Math.min(DOWN, step.remasked.length * scale)) : 0;
+      if (up) drafts += bar(up, -1);
+      if (down) remasks += bar(down, 1);
+      if (this.column >= NUMBERED) {
+        const middle = x + inner / 2;
+        if (up) numbers.push(this._number(step.drafted.length, middle, base - up - 5));
+        if (down) numbers.push(this._number(step.remasked.length, middle, base + down + 12, "wp-number-remasked"));
+      }
       if (index === 0 || replay.steps[index - 1].block !== step.block) borders.push([index, step.block]);
     });
     const parts = [
       svg("line", { x1: this.left, x2: width, y1: base, y2: base, class: "wp-axis" }),
       svg("path", { d: drafts, class: "wp-bars-drafted" }),
       svg("path", { d: remasks, class: "wp-bars-remasked" }),
+      ...numbers,
     ];
     let free = 0; // where the next label may start
     for (const [index, block] of borders) {
       const x = this.left + index * this.column;
-      if (index > 0) parts.push(svg("line", { x1: x, x2: x, y1: base - UP, y2: base + DOWN + 14, class: "wp-border" }));
+      if (index > 0) parts.push(svg("line", { x1: x, x2: x, y1: base - UP, y2: base + DOWN + 20, class: "wp-border" }));
       if (x < free) continue;
       const text = `block ${block + 1}`;
       if (x + text.length * 6.5 > width) continue;
-      const label = svg("text", { x: x + 4, y: base + DOWN + 14, class: "wp-tick" });
+      const label = svg("text", { x: x + 4, y: base + DOWN + 20, class: "wp-tick" });
       label.textContent = text;
       parts.push(label);
       free = x + text.length * 8 + 6;
     }
     return parts;
+  }
+
+  _number(value, x, y, look = "") {
+    const text = svg("text", { x, y, class: `wp-number ${look}`, "text-anchor": "middle" });
+    text.textContent = value;
+    return text;
   }
 
   place(k, sentence) {

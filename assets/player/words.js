@@ -42,6 +42,13 @@ function tokenName(replay, id) {
   return `“${text.length > 40 ? `${text.slice(0, 40)}…` : text}”`;
 }
 
+// The same with the space before the token, where " 1" and "1" must be told apart.
+function exactName(replay, id) {
+  const { lead, kind } = pieceParts(replay, id);
+  const name = tokenName(replay, id);
+  return kind === "text" && lead ? `“${lead}${name.slice(1)}` : name;
+}
+
 // Several tokens in a row as one quoted text.
 function textName(replay, ids) {
   if (ids.length === 1) return tokenName(replay, ids[0]);
@@ -76,7 +83,11 @@ function draftThreshold(decoder) {
 }
 
 function passSentence(replay, k) {
-  if (k === 0) return `Before the first pass: all ${replay.tokens} tokens are masked.`;
+  if (k === 0) {
+    const masked = `Before the first pass: all ${replay.tokens} tokens are masked.`;
+    return replay.finalIds ? `${masked} The model doesn’t know how long their texts will be; here each mask is drawn as ` +
+      "wide as what will stand there, so that nothing moves." : masked;
+  }
   const step = replay.steps[k - 1];
   const parts = [];
   const ends = step.drafted.filter(([, id]) => replay.endIds.has(id)).length;
@@ -102,11 +113,12 @@ function revokedWords(replay, step) {
       group.last = position;
     } else groups.push({ first: position, last: position, ids: [id] });
   }
-  const named = groups.slice(0, 3).map(({ first, last, ids }) => {
-    const where = first === last ? `token ${first + 1}` : `tokens ${first + 1}–${last + 1}`;
+  const most = groups.length > 4 ? 3 : 4;
+  const named = groups.slice(0, most).map(({ first, last, ids }) => {
+    const where = first === last ? `token\u00a0${first + 1}` : `tokens\u00a0${first + 1}–${last + 1}`;
     return `${textName(replay, ids)} (${where})`;
   });
-  const rest = groups.slice(3).reduce((sum, group) => sum + group.ids.length, 0);
+  const rest = groups.slice(most).reduce((sum, group) => sum + group.ids.length, 0);
   return named.join(", ") + (rest ? ` and ${rest} more` : "");
 }
 
@@ -116,7 +128,7 @@ function limitWords(replay, step) {
   const sentences = [];
   for (const limit of step.limits) {
     if (limit === "forced_draft" && bar) {
-      sentences.push(`Nothing was ${bar.above} ${number(bar.value)}, so only the most confident token was drafted.`);
+      sentences.push(`Nothing was ${bar.above}\u00a0${number(bar.value)}, so only the most confident token was drafted.`);
     } else if (limit === "draft_cap" && bar) {
       const held = step.considered.filter(([, , p]) => bar.passes(p)).length;
       sentences.push(`The draft cap of ${step.drafted.length} held back ${held} more.`);
@@ -149,8 +161,8 @@ function draftSentence(replay, event) {
       : step.drafted.length === 1 ? `${start}, the most confident of that pass.`
       : `${start}, among the ${step.drafted.length} most confident of that pass.`;
   }
-  if (bar.passes(event.p)) return `${start}, ${bar.above} ${number(bar.value)}.`;
-  return `${start}: not ${bar.above} ${number(bar.value)}, but the most confident of a pass in which nothing was.`;
+  if (bar.passes(event.p)) return `${start}, ${bar.above}\u00a0${number(bar.value)}.`;
+  return `${start}: not ${bar.above}\u00a0${number(bar.value)}, but the most confident of a pass in which nothing was.`;
 }
 
 function maskedSentence(replay, position, frame, leaning) {
@@ -164,10 +176,10 @@ function maskedSentence(replay, position, frame, leaning) {
       : "Stays masked: others were more confident in this pass.";
   }
   if (bar.passes(leaning.p)) {
-    return `Stays masked: ${bar.above} ${number(bar.value)}, but the draft cap let only the ` +
+    return `Stays masked: ${bar.above}\u00a0${number(bar.value)}, but the draft cap let only the ` +
       `${frame.step.drafted.length} most confident through.`;
   }
-  return `Stays masked: ${number(leaning.p, bar.value)} is not ${bar.above} ${number(bar.value)}.`;
+  return `Stays masked: ${number(leaning.p, bar.value)} is not ${bar.above}\u00a0${number(bar.value)}.`;
 }
 
 // What the card says about one position after pass k.
@@ -192,7 +204,7 @@ function cardContent(replay, position, k) {
         ? `Verified once, in pass ${latest.pass}: ${number(latest.p, tau2)}.`
         : `Verified in ${checks.length} passes: latest ${number(latest.p, tau2)}, lowest ${number(lowest, tau2)}.`);
       if (latest.pass === k && tau2 !== undefined && latest.p < tau2) {
-        lines.push(`Below τ2 ${number(tau2)} in this pass, but it stays: the pass had reached its limit.`);
+        lines.push(`Below τ2\u00a0${number(tau2)} in this pass, but it stays: the pass had reached its limit.`);
       }
     } else if (!replay.verifies) lines.push("This decoder never checks a token again: what is placed stays.");
     else if (state === "drafted") lines.push("It is verified from the next pass on.");
@@ -200,7 +212,7 @@ function cardContent(replay, position, k) {
   } else if (state === "remasked") {
     const revoked = decisive.at(-1);
     title = `${tokenName(replay, revoked.id)} taken back`;
-    lines.push(`Its probability fell to ${number(revoked.p, tau2)}, below τ2 ${tau2 === undefined ? "" : number(tau2)}, ` +
+    lines.push(`Its probability fell to ${number(revoked.p, tau2)}, below τ2\u00a0${tau2 === undefined ? "" : number(tau2)}, ` +
       "so it is masked again.");
     if (draft) lines.push(draftSentence(replay, draft));
     bars = { pass: k, title: `What the model would rather see there`, chosen: revoked.id };
@@ -215,7 +227,7 @@ function cardContent(replay, position, k) {
   }
   const rows = bars ? replay.steps[bars.pass - 1].alternatives[position] : null;
   if (rows?.length) {
-    bars.rows = rows.slice(0, 5).map(([id, p]) => ({ name: tokenName(replay, id), p, chosen: id === bars.chosen }));
+    bars.rows = rows.slice(0, 5).map(([id, p]) => ({ name: exactName(replay, id), p, chosen: id === bars.chosen }));
   } else bars = null;
   return { title, state, position, lines: lines.filter(Boolean), events, bars, past: pastWords(replay, events) };
 }

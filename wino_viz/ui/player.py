@@ -43,6 +43,7 @@ _ON_LOAD = """
 const root = element.querySelector(".wino-player");
 const player = winoPlayer.createPlayer(root, { lanes: Number(root.dataset.lanes), theme: "page" });
 player.receive(props.value);
+root.player = player; // for scripts on the page and for tests
 watch("value", () => player.receive(props.value));
 """
 

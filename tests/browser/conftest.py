@@ -1,0 +1,111 @@
+"""What the browser tests share: one Chromium, pages that refuse outside requests, and a way to serve an app.
+
+open_page("http://…" or an app, width=390, dark=True)   a page; the test fails on an outside request or a script error
+serve(blocks)                                            the URL of a gradio app, served until the tests end
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from urllib.parse import urlsplit
+
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+
+import gradio as gr
+import pytest
+
+sync_api = pytest.importorskip("playwright.sync_api")
+
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[sync_api.Browser]:
+    if not os.path.exists(CHROMIUM):
+        pytest.skip(f"no Chromium at {CHROMIUM}")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def requests() -> list[str]:
+    """The URLs that the pages of this test asked for."""
+    return []
+
+
+@pytest.fixture
+def open_page(browser: sync_api.Browser, requests: list[str]) -> Iterator[Callable[..., sync_api.Page]]:
+    """Open a page at an address, or with an HTML text; afterwards fail on outside requests and on script errors."""
+    contexts: list[sync_api.BrowserContext] = []
+    errors: list[str] = []
+
+    def open_page(
+        url: str = "",
+        *,
+        html: str = "",
+        width: int = 1280,
+        height: int = 900,
+        dark: bool = False,
+        reduced_motion: bool = False,
+        touch: bool = False,
+    ) -> sync_api.Page:
+        context = browser.new_context(
+            viewport={"width": width, "height": height},
+            color_scheme="dark" if dark else "light",
+            reduced_motion="reduce" if reduced_motion else "no-preference",
+            has_touch=touch,
+        )
+        context.set_default_timeout(10_000)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("request", lambda request: requests.append(request.url))
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        if html:
+            page.set_content(html)
+        else:
+            page.goto(url)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert errors == []
+    assert outside(requests) == []
+
+
+def outside(urls: list[str]) -> list[str]:
+    """Those of `urls` that leave this machine."""
+    return [
+        url
+        for url in urls
+        if (at := urlsplit(url)).scheme not in ("data", "blob", "about") and at.hostname not in LOOPBACK
+    ]
+
+
+@pytest.fixture(scope="session")
+def serve() -> Iterator[Callable[..., str]]:
+    """Serve a gradio app on a free port; `settings` go to `launch`."""
+    apps: list[gr.Blocks] = []
+
+    def serve(app: gr.Blocks, **settings: object) -> str:
+        _, url, _ = app.launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", **settings)
+        apps.append(app)
+        return url
+
+    yield serve
+    for app in apps:
+        app.close()
