@@ -1,6 +1,6 @@
 // The player: lanes, counters, timeline, controls and card, kept together around one playhead.
 //
-//     const player = winoPlayer.createPlayer(element, { lanes: 1, theme: "auto", onState: (state) => … });
+//     const player = winoPlayer.createPlayer(element, { lanes: 1, theme: "auto", foldPrompt: false, onState: (s) => … });
 //     player.receive('{"type":"trace","trace":{…}}');
 //
 // `receive` takes the messages that wino_viz/ui/player.py builds. The playhead counts forward passes: 0 is before the
@@ -10,8 +10,7 @@
 const PASS_MS = 900; // a pass at speed 1
 const SPEEDS = [0.25, 0.5, 1, 2, 4, 8];
 const ANNOUNCE_MS = 2500; // between announcements while the playhead moves by itself
-const NARROW = 640; // px; below this the card is a sheet at the bottom, and lanes stand one above the other
-const WIDE = 980; // px; from here the card of a single lane stands beside the text, not beside the timeline
+const NARROW = 700; // px; below this the card is a sheet at the bottom, and lanes stand one above the other
 
 const ICONS = {
   first: "M6 5v14M19 5v14L9 12z",
@@ -29,7 +28,7 @@ function icon(name) {
 }
 
 class Player {
-  constructor(root, { lanes = 1, theme = "auto", onState = null } = {}) {
+  constructor(root, { lanes = 1, theme = "auto", foldPrompt = false, onState = null } = {}) {
     this.root = root;
     this.onState = onState;
     this.oldRuns = new Set();
@@ -40,6 +39,7 @@ class Player {
     this.inspected = null; // {lane, position}
     this.pinned = false;
     this._skeleton(lanes, theme);
+    for (const lane of this.lanes) lane.prompt.open = !foldPrompt;
     this._reset(null);
     root.addEventListener("keydown", (event) => this._key(event));
     this.resize = new ResizeObserver(() => this._resized());
@@ -409,7 +409,6 @@ class Player {
     const width = this.root.clientWidth;
     if (!width) return;
     this.root.classList.toggle("wp-narrow", width < NARROW);
-    this.root.classList.toggle("wp-wide", width >= WIDE && this.lanes.length === 1);
     this.plotWidth = this.timeline.plot.clientWidth;
     for (const lane of this.lanes) {
       lane.tallest = 0;
@@ -439,10 +438,13 @@ class Player {
       this.goTo(k);
     });
     const dock = make("div", "wp-dock");
+    if (lanes === 1) dock.append(this.lanes[0].summary); // in view with the controls; of two, each stays with its lane
     dock.append(timelineKey(), this.timelineRoot, this._controls());
     const cardRoot = make("aside", "wp-card");
     this.card = new Card(cardRoot, () => this._unpin());
-    this.body.append(this.lanes[0].prompt, this.legend, row, dock, cardRoot);
+    const main = make("div", "wp-main");
+    main.append(row, dock);
+    this.body.append(this.lanes[0].prompt, this.legend, main, cardRoot);
     root.replaceChildren(this.notice, this.body, this.announcer);
   }
 
@@ -465,17 +467,16 @@ class Player {
       counters.append(pair);
     }
     lane.prompt = make("details", "wp-prompt");
-    lane.prompt.open = true;
     lane.prompt.text = make("p", "wp-prompt-text");
     lane.prompt.append(make("summary", "", "Prompt"), lane.prompt.text);
     lane.verdictLine = make("span", "wp-verdict");
     lane.words = make("span");
-    const summary = make("p", "wp-summary");
-    summary.append(lane.verdictLine, lane.words);
+    lane.summary = make("p", "wp-summary");
+    lane.summary.append(lane.verdictLine, lane.words);
     lane.text = make("p", "wp-hidden");
     const canvas = make("div", "wp-canvas");
     lane.canvas = new CanvasView(canvas, (kind, position) => this._onToken(lane, kind, position));
-    lane.element.append(lane.heading, counters, canvas, lane.text, summary);
+    lane.element.append(lane.heading, counters, canvas, lane.text, lane.summary);
     return lane;
   }
 

@@ -5,8 +5,8 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 const TOP = 16; // px above the highest bar, for its number
-const UP = 50; // px for the most drafts of a pass
-const DOWN = 24; // px at most for re-masks
+const UP = 46; // px for the most drafts of a pass
+const DOWN = 22; // px at most for re-masks
 const NUMBERED = 18; // px a column needs to show its numbers
 const WIDEST = 44; // px of a column
 const FEWEST = 12; // columns that share the width at least, so that the first passes of a run don't look like walls

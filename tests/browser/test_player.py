@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import gradio as gr
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.sample_trace import END, MASK, sample_trace
 from wino_viz.decoding.standard import StandardSettings
@@ -53,7 +53,7 @@ def playhead(page: Page):
     return page.get_by_role("slider", name="Forward passes")
 
 
-def token(page: Page, position: int, lane: int = 0):
+def token(page: Page | Locator, position: int, lane: int = 0):
     return page.locator(".wp-lane").nth(lane).locator(f'.wp-token[data-position="{position}"]')
 
 
@@ -561,6 +561,16 @@ def test_a_phone_needs_no_sideways_scrolling(open_page, lanes):
     assert box["y"] + box["height"] <= 845 and box["width"] <= 390
     page.get_by_role("button", name="Unpin").tap()
     expect(page.locator(".wp-card")).to_be_hidden()
+
+
+def test_the_controls_stay_in_view_above_a_long_text(app, open_page):
+    page = open_page(app.url, width=390, height=700)
+    page.get_by_role("tab", name="Recorded").click()
+    play = page.locator(".wp-button-play:visible")
+    expect(play).to_be_in_viewport()
+    token(page.locator(".wp:visible"), 60).focus()
+    box = page.locator('.wp:visible .wp-token[data-position="60"]').bounding_box()
+    assert box["y"] + box["height"] < page.locator(".wp-dock:visible").bounding_box()["y"]
 
 
 def test_dark_mode_follows_the_page_and_the_system(player, app, open_page):

@@ -41,7 +41,9 @@ SCRIPTS = ("replay.js", "words.js", "canvas.js", "timeline.js", "card.js", "play
 # Glue between gr.HTML and the player. Gradio calls the watcher for each value that the server sends.
 _ON_LOAD = """
 const root = element.querySelector(".wino-player");
-const player = winoPlayer.createPlayer(root, { lanes: Number(root.dataset.lanes), theme: "page" });
+const player = winoPlayer.createPlayer(root, {
+  lanes: Number(root.dataset.lanes), theme: "page", foldPrompt: "foldPrompt" in root.dataset,
+});
 player.receive(props.value);
 root.player = player; // for scripts on the page and for tests
 watch("value", () => player.receive(props.value));
@@ -177,16 +179,19 @@ root.player.receive({data});
 class Player(gr.HTML):
     """The player as a Gradio component. Its value is one message; see the functions above.
 
-    lanes  1, or 2 for two decodings side by side under one playhead
+    lanes        1, or 2 for two decodings side by side under one playhead
+    fold_prompt  start with the prompt folded away, for an app that shows it elsewhere
     """
 
-    def __init__(self, value: str | None = None, *, lanes: int = 1, **kwargs: Any) -> None:
+    def __init__(self, value: str | None = None, *, lanes: int = 1, fold_prompt: bool = False, **kwargs: Any) -> None:
         if lanes not in (1, 2):
             raise ValueError(f"lanes must be 1 or 2, not {lanes!r}")
         self.lanes = lanes
+        self.fold_prompt = fold_prompt
+        attributes = f'data-lanes="{lanes}"' + (" data-fold-prompt" if fold_prompt else "")
         super().__init__(
             value,
-            html_template=f'<div class="wino-player" data-lanes="{lanes}"></div>',
+            html_template=f'<div class="wino-player" {attributes}></div>',
             js_on_load=_ON_LOAD,
             head=f"<script>{script()}</script>",
             apply_default_css=False,
