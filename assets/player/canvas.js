@@ -85,6 +85,15 @@ class CanvasView {
     if (!this.current?.isConnected || this.current.hidden) this._rove(this._items()[0]);
   }
 
+  isInView(block) {
+    const box = this.blocks[block]?.section.getBoundingClientRect();
+    return box !== undefined && box.bottom > 0 && box.top < window.innerHeight;
+  }
+
+  bringIntoView(block) {
+    this.blocks[block].section.scrollIntoView({ block: "nearest" });
+  }
+
   inspect(position) {
     this.inspected?.classList.remove("wp-inspected");
     this.inspected = position === null ? null : this.tokens[position];

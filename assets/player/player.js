@@ -166,7 +166,7 @@ class Player {
     this.timelineKey = "";
     for (const lane of this.lanes) {
       Object.assign(lane, { replay: null, live: false, missed: false, waiting: new Map(), verdict: null, stopped: "" });
-      Object.assign(lane, { title: "", drawn: null, tallest: 0 });
+      Object.assign(lane, { title: "", drawn: null, current: 0, tallest: 0 });
       lane.canvas.clear();
     }
   }
@@ -179,6 +179,11 @@ class Player {
 
   get live() {
     return this.lanes.some((lane) => lane.live);
+  }
+
+  // Does the playhead move by itself?
+  get _moving() {
+    return this.playing || (this.live && this.follow);
   }
 
   get playing() {
@@ -288,7 +293,7 @@ class Player {
     this.notice.hidden = this.notice.textContent === "";
     for (const lane of this.lanes) lane.element.hidden = !lane.replay;
     for (const lane of drawn) this._drawLane(lane);
-    this.legend.classList.toggle("wp-legend-short", drawn.length > 0 && !drawn.some((lane) => lane.replay.verifies));
+    this.root.classList.toggle("wp-unverified", drawn.length > 0 && !drawn.some((lane) => lane.replay.verifies));
 
     const replays = drawn.map((lane) => lane.replay);
     const key = [this.plotWidth, ...replays.map((replay) => replay.passes)].join();
@@ -327,7 +332,10 @@ class Player {
     const finished = ended && this.k > k ? `Finished after ${plural(k, "pass", "passes")}.` : "";
     lane.heading.textContent = this._title(lane);
     lane.heading.hidden = this.lanes.length === 1 && !lane.title;
+    const wasInView = animate && this._moving && this.lanes.length === 1 && lane.canvas.isInView(lane.current);
     lane.canvas.draw(frame, animate, ended && lane.stopped ? "stopped" : undefined);
+    if (wasInView && lane.current !== frame.current) lane.canvas.bringIntoView(frame.current);
+    lane.current = frame.current;
     lane.drawn = k;
     lane.words.textContent = finished ? `${finished} ${lane.sentence}` : lane.sentence;
     lane.text.textContent = `Text so far: ${plainText(replay, frame)}`;
@@ -356,7 +364,7 @@ class Player {
     lane.counters.reduction.textContent = replay.finalIds && !replay.finalIds.includes(MASKED)
       ? `${(replay.tokens / replay.passes).toFixed(1)}×` : whole ? `${(replay.tokens / k).toFixed(1)}×` : "–";
     lane.counters.revoked.textContent = String(replay.revocationsUpTo(k));
-    lane.counters.revoked.nextSibling.textContent = now ? `taken back, ${now} in this pass` : "taken back";
+    lane.counters.revoked.nextSibling.textContent = now ? `taken back, ${now} now` : "taken back";
     lane.counters.time.textContent = seconds === null ? "–" : seconds < 10 ? `${seconds.toFixed(2)} s` : `${seconds.toFixed(1)} s`;
   }
 
@@ -395,8 +403,7 @@ class Player {
     if (sentence === this.said) return;
     this.toSay = sentence;
     if (this.sayTimer) return;
-    const moving = this.playing || (this.live && this.follow);
-    const wait = moving ? Math.max(200, (this.saidAt ?? -Infinity) + ANNOUNCE_MS - performance.now()) : 200;
+    const wait = this._moving ? Math.max(200, (this.saidAt ?? -Infinity) + ANNOUNCE_MS - performance.now()) : 200;
     this.sayTimer = setTimeout(() => {
       this.sayTimer = null;
       this.said = this.toSay;

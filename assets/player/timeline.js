@@ -54,7 +54,7 @@ class Timeline {
     const width = this.plot.clientWidth || 300;
     this.left = 14; // the place of the playhead before the first pass
     this.column = Math.min(WIDEST, (width - this.left - 2) / Math.max(this.passes, FEWEST));
-    const title = replays.length > 1 ? 16 : 0; // px of room for the name of a lane
+    const title = replays.length > 1 ? 22 : 0; // px of room for the name of a lane
     const row = title + TOP + UP + DOWN + 26;
     const picture = svg("svg", { width, height: row * replays.length, "aria-hidden": "true" });
     const most = Math.max(1, ...replays.flatMap((r) => r.steps.map((s) => Math.max(s.drafted.length, s.remasked.length / 2))));
@@ -96,7 +96,7 @@ class Timeline {
     });
     const parts = [
       svg("line", { x1: this.left, x2: width, y1: base, y2: base, class: "wp-axis" }),
-      svg("path", { d: drafts, class: "wp-bars-drafted" }),
+      svg("path", { d: drafts, class: `wp-bars-drafted ${gap < 3 ? "wp-bars-thin" : ""}` }),
       svg("path", { d: remasks, class: "wp-bars-remasked" }),
       ...numbers,
     ];

@@ -175,7 +175,7 @@ def test_counters_follow_the_playhead(player):
     expect(counter("reduction")).to_have_text(f"{TRACE.step_reduction:.1f}×")
     expect(counter("revoked")).to_have_text(str(sum(len(s.remasked) for s in TRACE.steps[:k])))
     expect(counter("time")).to_have_text(f"{sum(TRACE.timing['per_pass'][:k]):.2f} s")
-    expect(page.locator(".wp-counter-revoked dt")).to_have_text("taken back, 4 in this pass")
+    expect(page.locator(".wp-counter-revoked dt")).to_have_text("taken back, 4 now")
 
 
 def test_the_summary_says_what_a_pass_did_and_is_announced(player):
@@ -353,6 +353,30 @@ def test_two_lanes_share_one_playhead_and_the_shorter_says_it_has_finished(open_
     expect(summary(page, 0)).to_contain_text("✓ 36")
     expect(summary(page, 1)).to_contain_text("✗ 37")
     expect(page.locator(".wp-counter-passes dd").first).to_have_text(f"{LAST} of {LAST}")
+
+
+def test_two_lanes_stream_side_by_side(open_page):
+    slow = sample_trace(StandardSettings(tokens_per_step=8))
+    page = open_page(html=standalone_page(clear_message(), lanes=2))
+    run = new_run()
+    left, right = messages_of(TRACE, run, 0), messages_of(slow, run, 1)
+    send(page, left[0], right[0], *itertools.chain(*zip(left[1:6], right[1:6], strict=True)))
+    expect_pass(page, 5)
+    send(page, *left[6:])
+    expect_pass(page, LAST)
+    expect(summary(page, 1)).to_contain_text("Pass 5:")
+    send(page, *right[6:])
+    expect_pass(page, slow.forward_passes)
+    expect(summary(page, 0)).to_contain_text(f"Finished after {LAST} passes.")
+
+
+def test_a_block_that_begins_while_playing_comes_into_view(open_page):
+    page = open_page(html=standalone_page(trace_message(TRACE, at=6)), height=660)
+    page.get_by_role("button", name="Play", exact=True).click()
+    expect(summary(page)).to_contain_text("Pass 7:")
+    page.get_by_role("button", name="Pause").click()
+    dock, block = page.locator(".wp-dock").bounding_box(), page.locator(".wp-block").nth(1).bounding_box()
+    assert block["y"] < dock["y"] - 40
 
 
 # ---- messages
