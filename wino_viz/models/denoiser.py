@@ -42,9 +42,9 @@ class Denoiser:
         ids = torch.full((len(forwards), longest), self.mask_id)  # (B, T)
         positions = torch.zeros((len(forwards), longest), dtype=torch.long)
         for n, (forward, pad) in enumerate(zip(forwards, pads, strict=True)):
-            ids[n, pad:] = torch.from_numpy(forward.ids)
+            ids[n, pad:] = torch.tensor(forward.ids)
             own = np.arange(len(forward.ids)) if forward.position_ids is None else forward.position_ids
-            positions[n, pad:] = torch.from_numpy(own)
+            positions[n, pad:] = torch.tensor(own)
         hidden = self.model.model(
             input_ids=ids.to(self.device),
             position_ids=positions.to(self.device),
@@ -105,7 +105,7 @@ class Denoiser:
         mask = torch.zeros((len(forwards), 1, longest, longest), dtype=torch.bool)
         for n, (forward, pad) in enumerate(zip(forwards, pads, strict=True)):
             mask[n, 0, :pad, :pad] = True  # a row that sees nothing would be NaN
-            mask[n, 0, pad:, pad:] = True if forward.attention is None else torch.from_numpy(forward.attention)
+            mask[n, 0, pad:, pad:] = True if forward.attention is None else torch.tensor(forward.attention)
         return mask.to(self.device)
 
     def _single_mask(self, attention: np.ndarray | None) -> torch.Tensor | None:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Iterable
 from pathlib import Path
 from random import Random
@@ -56,6 +57,15 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> PreTrainedTokenize
     )
 
 
+def save_tokenizer(tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
+    """Write the tokenizer's files, naming the class that every version of transformers knows."""
+    tokenizer.save_pretrained(folder)
+    path = folder / "tokenizer_config.json"
+    config = json.loads(path.read_text()) | {"tokenizer_class": "PreTrainedTokenizerFast"}
+    config.pop("backend", None)
+    path.write_text(json.dumps(config, indent=2) + "\n")
+
+
 def corpus(examples: int, seed: int) -> Iterable[str]:
     """Questions and worked answers of the training split."""
     rng = Random(seed)
@@ -73,7 +83,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     tokenizer = train_tokenizer(corpus(options.examples, options.seed), options.vocab_size)
-    tokenizer.save_pretrained(options.out)
+    save_tokenizer(tokenizer, options.out)
     print(f"{len(tokenizer)} tokens in {options.out}")
 
 
