@@ -43,6 +43,8 @@ _ON_LOAD = """
 const root = element.querySelector(".wino-player");
 const player = winoPlayer.createPlayer(root, {
   lanes: Number(root.dataset.lanes), theme: "page", foldPrompt: "foldPrompt" in root.dataset,
+  // for other parts of the page that follow the playhead
+  onState: (state) => root.dispatchEvent(new CustomEvent("wino-pass", { detail: state, bubbles: true })),
 });
 player.receive(props.value);
 root.player = player; // for scripts on the page and for tests

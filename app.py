@@ -1,0 +1,22 @@
+"""The app, and the entry point of a Hugging Face Space.
+
+python app.py        http://127.0.0.1:7860 (GRADIO_SERVER_NAME and GRADIO_SERVER_PORT change that)
+"""
+
+import os
+
+# Nothing leaves the machine: no usage reports, no version check, no look at the hub for files that are all here.
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+# Threads that wait must not spin: on a machine with few cores, where a browser draws the page beside the model, a
+# spinning thread holds the core that the other one needs (measured on 2 busy cores: 0.55 s a pass instead of 0.05 s).
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+from wino_viz.session import Session
+from wino_viz.ui.page import LAUNCH, build_page, theme
+
+demo = build_page(Session())
+
+if __name__ == "__main__":
+    demo.launch(theme=theme(), **LAUNCH)

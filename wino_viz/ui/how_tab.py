@@ -1,0 +1,79 @@
+"""The How it works tab: the idea in plain words, one recorded decoding, and the mask that makes the check honest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import gradio as gr
+
+from wino_viz.ui.examples import Example
+from wino_viz.ui.mask import mask_message
+from wino_viz.ui.player import Player
+from wino_viz.ui.widgets import MaskPicture
+
+PLAYER = "how-player"
+
+# Ours from end to end: no word of it comes from a model or a person.
+STEPS = """
+<section class="how">
+<h2>A page of masks</h2>
+<p>Most language models write from left to right, one token (a word or a piece of one) at a time. A <b>masked diffusion
+model</b> starts from an answer in which every token is hidden behind a <i>mask</i>. In one <b>forward pass</b> it looks at
+the whole page, question and answer, and says for every mask at once which token probably belongs there, and how sure it is.
+Some masks are replaced by tokens, the model looks again, and so on until no mask is left. Long answers are
+worked through in <b>blocks</b>, from left to right.</p>
+<h2>Why not take them all at once?</h2>
+<p>The guesses of one pass are made side by side, and none knows of the others. If a sentence may go on “the gift
+<i>brings</i> it to 12” or “with the gift that <i>makes</i> 12”, two masks can each choose well and together make
+nonsense. Placing one token a pass is safe and slow; placing many is fast, and in ordinary decoding what is placed stays,
+mistakes too.</p>
+<h2>Draft widely, keep narrowly</h2>
+<ol>
+<li><b>Draft.</b> Each mask of the block whose best guess is surer than a lenient <b>τ1</b> gets its token.</li>
+<li><b>Verify.</b> In the same forward pass, every token placed in an earlier pass is asked about again: knowing all
+that stands on the page now, how probable is this token here?</li>
+<li><b>Re-mask.</b> A token whose probability is below a strict <b>τ2</b> is taken back: its place is a mask again, to be filled
+when more is known. A pass takes back fewer tokens than the pass before it drafted, so every block comes to an end.</li>
+</ol>
+<p>This is WINO, Wide-In, Narrow-Out (<cite>arXiv 2507.18578</cite>). It needs no training.</p>
+</section>
+"""
+
+SHADOW = """
+<section class="how">
+<h2>Who checks? The shadow block</h2>
+<p>A token can’t judge itself: the model sees it standing there and would simply repeat it. So WINO adds a
+<b>shadow</b>: a second copy of the current block at the end of the sequence, all masks, at the same positions as the original.
+Each shadow slot sees everything except its own twin, and has to guess the twin’s token from all the rest. The
+probability that it gives to the token standing there is the verification. Nobody else sees the shadow, so drafting goes on
+as if it were not there: one forward pass does both.</p>
+<p>The picture is the real mask of the decoding above: a row looks, a filled column is seen.</p>
+</section>
+"""
+
+WHO_SEES_WHAT = """
+<ul class="how-key">
+<li><span class="key-sees"></span>Question and answer see each other, to the left and to the right, later blocks too.</li>
+<li><span class="key-judges"></span>Shadow slots see the question, the answer and each other.</li>
+<li><span class="key-twin"></span>A shadow slot does not see its own twin: the thin diagonal.</li>
+<li><span class="key-hidden"></span>Nothing outside the shadow sees the shadow.</li>
+</ul>
+"""
+
+
+def how_tab(examples: Sequence[Example]) -> None:
+    """Builds the tab inside the page that is being made."""
+    shown = example_of_wino(examples)
+    gr.HTML(STEPS)
+    if shown is None:
+        return
+    Player(shown.message(), fold_prompt=True, elem_id=PLAYER)
+    gr.HTML(SHADOW)
+    MaskPicture(mask_message(shown.trace, PLAYER), label="Attention mask", elem_id="how-mask")
+    gr.HTML(WHO_SEES_WHAT)
+
+
+def example_of_wino(examples: Sequence[Example]) -> Example | None:
+    """The WINO recording of several blocks that takes back most tokens."""
+    wino = [example for example in examples if example.trace.decoder["name"] == "wino" and example.trace.steps]
+    return max(wino, key=lambda e: (e.trace.blocks > 1, e.trace.revocations), default=None)

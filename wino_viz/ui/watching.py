@@ -1,0 +1,130 @@
+"""From decodings to what the page shows: the messages of a run, for one decoding or two side by side.
+
+    for update in watch(current, start, session.loaded): ...     update.player, update.notice, update.done
+
+A `Current` belongs to one open page (a gr.State). The newest run on a page wins: an older one ends after its pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from typing import Any
+
+from wino_viz.ui.player import (
+    lanes_message,
+    new_run,
+    start_message,
+    step_message,
+    stopped_message,
+    trace_message,
+)
+from wino_viz.ui.widgets import say
+
+
+@dataclass
+class Current:
+    """What runs on one page: the id of the run ("": nothing) and its decodings (empty before the first pass)."""
+
+    run: str = ""
+    decodings: Sequence[Any] = field(default_factory=tuple)
+
+    def begin(self) -> str:
+        """A new run, which ends the one before it."""
+        self.run, self.decodings = new_run(), ()
+        return self.run
+
+    def end(self) -> None:
+        self.run, self.decodings = "", ()
+
+
+@dataclass(frozen=True)
+class Update:
+    """What changes on the page: messages for the player and the notice, and the decodings when all are done."""
+
+    player: str | None = None
+    notice: str | None = None
+    done: Sequence[Any] = ()
+
+
+def watch(current: Current, start: Callable[[], Sequence[Any]], loaded: bool) -> Iterator[Update]:
+    """Run the decodings that `start` makes, pass by pass in turn, and say each pass; ValueErrors become notices."""
+    run = current.begin()
+    yield Update(notice=say("Decoding …" if loaded else "Loading the model, once. The first run takes longer.", "busy"))
+    try:
+        decodings = start()
+    except ValueError as error:
+        current.end()
+        yield Update(notice=refusal(error))
+        return
+    if current.run != run:
+        return
+    current.decodings = decodings
+    for lane, decoding in enumerate(decodings):
+        yield Update(player=start_message(decoding.header, run, lane=lane), notice=say("Decoding …", "busy"))
+    for message in _passes(decodings, run):
+        if current.run != run:  # stopped, or a newer run
+            return
+        yield Update(player=message)
+    current.end()
+    verdicts = [decoding.verdict() for decoding in decodings]
+    yield Update(whole(decodings, run, verdicts), _summary(decodings, verdicts), decodings)
+
+
+def _passes(decodings: Sequence[Any], run: str) -> Iterator[str]:
+    """The messages of every pass: each decoding that is not finished makes one in turn."""
+    with ExitStack() as stack:
+        lanes = {lane: stack.enter_context(closing(iter(decoding))) for lane, decoding in enumerate(decodings)}
+        while lanes:
+            for lane, passes in list(lanes.items()):
+                made = next(passes, None)
+                if made is not None:
+                    about = {"pieces": made.pieces, "model_seconds": made.seconds, "lane": lane}
+                    yield step_message(made.step, run, made.number, **about)
+                    continue
+                del lanes[lane]
+                if lanes:  # the other goes on: this lane is complete now
+                    done = decodings[lane]
+                    yield trace_message(done.trace(), run, lane=lane, verdict=done.verdict())
+
+
+def stop(current: Current) -> Iterator[Update]:
+    """End what runs on this page: the player keeps the passes made so far."""
+    run, decodings = current.run, current.decodings
+    current.end()
+    if not run:
+        yield Update(notice=say("Nothing is running now."))
+        return
+    if not decodings:
+        yield Update(notice=say("Stopped before the first pass."))
+        return
+    made = [decoding.trace().forward_passes for decoding in decodings]
+    words = f"Stopped after {' and '.join(map(str, made))} {'pass' if made == [1] else 'passes'}."
+    for lane, passes in enumerate(made):
+        yield Update(player=stopped_message(run, f"Stopped after {passes} passes.", lane=lane), notice=say(words))
+    yield Update(player=whole(decodings, run))
+
+
+def whole(decodings: Sequence[Any], run: str, verdicts: Sequence[dict[str, Any]] = ()) -> str:
+    """The last message of a run, with all of it: a player that was not there meanwhile shows it too."""
+    traces = [decoding.trace() for decoding in decodings]
+    if len(traces) == 1:
+        return trace_message(traces[0], run, verdict=verdicts[0] if verdicts else None)
+    return lanes_message(traces, run, verdicts=verdicts)
+
+
+def refusal(error: ValueError) -> str:
+    """The notice for what can't be done: the error's sentence."""
+    return say(f"Can’t run: {str(error).rstrip('.')}.", "error")
+
+
+def _summary(decodings: Sequence[Any], verdicts: Sequence[dict[str, Any]]) -> str:
+    traces = [decoding.trace() for decoding in decodings]
+    passes = " and ".join(str(trace.forward_passes) for trace in traces)
+    seconds = " and ".join(f"{trace.timing['model_seconds']:.2f}" for trace in traces)
+    words = f"Done in {passes} forward passes, {seconds} s of model time."
+    if len(verdicts) > 1:
+        return say(words)
+    look = {True: "right", False: "wrong"}.get(verdicts[0]["correct"], "info")
+    return say(f"{verdicts[0]['text']} {words}", look)

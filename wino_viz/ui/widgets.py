@@ -1,0 +1,93 @@
+"""Small parts of the page that show words from anywhere: written by assets/page/page.js with textContent, never as HTML.
+
+    notice = Notice(elem_id="decode-notice")
+    return say("Done in 12 forward passes.", "right")        one value for it
+
+`gr.HTML` and `gr.Markdown` interpret their values; these have a fixed template and get their value as one JSON string.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from wino_viz.trace import dumps
+
+ASSETS = Path(__file__).resolve().parents[2] / "assets" / "page"
+SCRIPTS = ("page.js", "mask.js")
+
+
+@cache
+def head() -> str:
+    """The page's JavaScript with its style inside; it comes with the widgets, so `launch` needs neither."""
+    style = json.dumps((ASSETS / "page.css").read_text(encoding="utf-8"))
+    files = "\n".join((ASSETS / name).read_text(encoding="utf-8") for name in SCRIPTS)
+    return f'<script>(() => {{\n"use strict";\nconst PAGE_CSS = {style};\n{files}\ninstallPage();\n}})();</script>'
+
+
+class Widget(gr.HTML):
+    """A `<div class=KIND>` that `winoPage.KIND(element, data)` fills whenever a value comes."""
+
+    kind = ""
+
+    def __init__(self, value: str | None = None, *, role: str = "group", label: str = "", **kwargs: Any) -> None:
+        super().__init__(
+            value,
+            html_template=f'<div class="{self.kind}" role="{role}" aria-label="{label}"></div>',
+            js_on_load=f"""
+const part = element.querySelector(".{self.kind}");
+const show = () => winoPage.{self.kind}(part, props.value ? JSON.parse(props.value) : null);
+show();
+watch("value", show);
+""",
+            head=head(),
+            apply_default_css=False,
+            **kwargs,
+        )
+
+    def api_info(self) -> dict[str, Any]:
+        return {"type": "string", "description": "JSON"}
+
+    def example_payload(self) -> str:
+        return "null"
+
+    def example_value(self) -> str:
+        return "null"
+
+
+class Notice(Widget):
+    """One line that says how a run stands or what is wrong; screen readers hear it. Values are made by `say`."""
+
+    kind = "notice"
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(role="status", label="Message", **kwargs)
+
+
+class Figures(Widget):
+    """A table of decodings, one row each. Values are made by `figures`."""
+
+    kind = "figures"
+
+
+class MaskPicture(Widget):
+    """The attention mask of each block, drawn; it follows the player with the id `follows`. See ui/mask.py."""
+
+    kind = "mask"
+
+
+def say(text: str, look: str = "info") -> str:
+    """A notice; `look` is info, busy, right, wrong or error."""
+    # Each value is a new one: the browser tells nobody of a value that is the same as before.
+    return dumps({"id": uuid.uuid4().hex, "text": text, "look": look})
+
+
+def figures(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows of {"title", "passes", "reduction", "revoked", "seconds", "verdict", "correct"}, values None where unknown."""
+    return dumps({"rows": list(rows)})
