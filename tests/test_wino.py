@@ -46,14 +46,14 @@ def test_with_nothing_above_tau1_the_most_confident_is_drafted_alone():
 
 
 def test_a_pass_drafts_at_most_20_the_most_confident_first():
-    confidence = {position: 0.7 for position in range(64)} | {40: 0.9, 63: 0.8}
+    confidence = dict.fromkeys(range(64), 0.7) | {40: 0.9, 63: 0.8}
     steps, _, _ = run(WINO, a_canvas(64), script_of({0: confidence}))
     assert drafted(steps[0]) == [*range(18), 40, 63]  # of equals, the lower positions
     assert steps[0].limits == (DRAFT_CAP,)
 
 
 def test_exactly_as_many_as_allowed_is_no_limit():
-    steps, _, _ = run(WINO, a_canvas(64), script_of({0: {position: 0.7 for position in range(20)}}))
+    steps, _, _ = run(WINO, a_canvas(64), script_of({0: dict.fromkeys(range(20), 0.7)}))
     assert len(steps[0].drafted) == 20 and steps[0].limits == ()
 
 

@@ -1,6 +1,6 @@
 """Decoders × problems: how often each decoder is right, and how many forward passes it takes.
 
-    python -m wino_viz eval --model llada-mini --decoders standard,wino --data problems.jsonl --out result.json
+python -m wino_viz eval --model llada-mini --decoders standard,wino --data problems.jsonl --out result.json
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from wino_viz.decoding import Settings, decode_many, format_spec, parse_spec
+from wino_viz.decoding import decode_many, parse_spec
 from wino_viz.models.checkpoint import Checkpoint
 from wino_viz.tasks import arithmetic
 
@@ -41,8 +41,8 @@ def read_record(text: str, where: str = "record") -> dict[str, Any]:
         record = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{where}: not valid JSON: {error}") from None
-    if not isinstance(record, dict) or record.get("task") not in TASKS:
-        task = record.get("task") if isinstance(record, dict) else record
+    task = record.get("task") if isinstance(record, dict) else record
+    if not isinstance(task, str) or task not in TASKS:
         raise ValueError(f'{where}: "task" must be one of {", ".join(TASKS)}, not {str(task)[:40]!r}')
     if not isinstance(record.get("question"), str) or not record["question"].strip():
         raise ValueError(f'{where}: "question" must be text')
@@ -73,7 +73,7 @@ def evaluate(
             done.append(item)
             progress(spec, len(done), len(records))
         items += sorted(done, key=lambda item: item["index"])
-    rows = [summarise(spec, [item for item in items if item["spec"] == spec]) for spec in specs]
+    rows = [summarise(spec, [item for item in items if item["decoder"] == spec]) for spec in specs]
     return {"rows": rows, "items": items}
 
 
@@ -105,8 +105,8 @@ def _decode_all(
         tally["model_seconds"] += seconds
         if decoders[index].request() is None:
             yield {
-                "spec": spec,
-                "decoder": format_spec(settings_of[index]),
+                "decoder": spec,
+                "settings": settings_of[index].to_dict(),
                 "index": index,
                 **judge(records[index], checkpoint.text(decoders[index].canvas)),
                 "gen_length": len(decoders[index].canvas),
@@ -121,15 +121,19 @@ def judge(record: Mapping[str, Any], text: str) -> dict[str, Any]:
 
 
 def summarise(spec: str, items: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """The result row of one decoder. tokens_per_second counts generated tokens over model time."""
+    """The result row of one SPEC. tokens_per_second counts generated tokens over model time.
+
+    `settings` lists what the SPEC stood for (more than one entry where presets differ between the records' tasks).
+    """
     items = list(items)
     passes = fmean(item["forward_passes"] for item in items)
     gen_length = fmean(item["gen_length"] for item in items)
     seconds = sum(item["model_seconds"] for item in items)
     correct = sum(item["correct"] is True for item in items)
-    settings = sorted({item["decoder"] for item in items})
+    used = [item["settings"] for item in items]
     return {
-        "decoder": settings[0] if len(settings) == 1 else spec,
+        "decoder": spec,
+        "settings": [settings for n, settings in enumerate(used) if settings not in used[:n]],
         "n": len(items),
         "correct": correct,
         "accuracy": correct / len(items),

@@ -80,7 +80,9 @@ class Checkpoint:
         )
         room = self.context - gen_length
         if room < 1:
-            raise ValueError(f"gen_length must be less than {self.context}, the context of {self.name}, not {gen_length}")
+            raise ValueError(
+                f"gen_length must be less than {self.context}, the context of {self.name}, not {gen_length}"
+            )
         if len(ids) > room:
             raise ValueError(
                 f"the prompt is too long: {len(ids)} tokens, and {self.name} has room for {room} "
@@ -112,7 +114,9 @@ def find_model(name: str) -> Path:
     raise CheckpointError(f"no model {name!r}: it is neither a folder nor an embedded model ({embedded})")
 
 
-def load_checkpoint(name: str = DEFAULT_MODEL, device: str | None = None, dtype: torch.dtype | None = None) -> Checkpoint:
+def load_checkpoint(
+    name: str = DEFAULT_MODEL, device: str | None = None, dtype: torch.dtype | None = None
+) -> Checkpoint:
     """Load a model, its tokenizer and presets; raises CheckpointError naming what is missing or wrong.
 
     device: "cpu", "cuda", "cuda:1", … (default: a GPU where there is one); dtype: float32 by default.

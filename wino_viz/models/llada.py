@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ import torch
 from huggingface_hub import save_torch_state_dict
 from safetensors import SafetensorError, safe_open
 from transformers import LlamaConfig, LlamaForCausalLM
+from transformers.utils import logging as transformers_logging
 
 
 class CheckpointError(ValueError):
@@ -90,7 +92,9 @@ def llama_config(llada: Mapping[str, Any]) -> LlamaConfig:
         if llada.get(key, value) != value:
             raise CheckpointError(f"config.json: {key} = {llada[key]!r} is not supported, only {value!r}")
     if llada["d_model"] % llada["n_heads"]:
-        raise CheckpointError(f"config.json: d_model {llada['d_model']} is not a multiple of n_heads {llada['n_heads']}")
+        raise CheckpointError(
+            f"config.json: d_model {llada['d_model']} is not a multiple of n_heads {llada['n_heads']}"
+        )
     fields = {ours: llada[theirs] for theirs, ours in CONFIG_KEYS.items() if llada.get(theirs) is not None}
     config = LlamaConfig(
         **fields,
@@ -162,10 +166,23 @@ def load_model(folder: Path, dtype: torch.dtype, device: str | torch.device = "c
         expected.pop("model.transformer.ff_out.weight", None)
     check_tensors(expected, read_shapes(folder), folder)
     to_llama = {f"^{re.escape(llada_name(name))}$": name for name in skeleton.state_dict()}
-    model = LlamaForCausalLM.from_pretrained(
-        folder, config=config, key_mapping=to_llama, dtype=dtype, local_files_only=True
-    )
+    with _quiet():
+        model = LlamaForCausalLM.from_pretrained(
+            folder, config=config, key_mapping=to_llama, dtype=dtype, local_files_only=True
+        )
     return bidirectional(model).eval().to(device)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without transformers' progress bar, which would land in the middle of a command's figures."""
+    shown = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            transformers_logging.enable_progress_bar()
 
 
 def save_model(

@@ -262,9 +262,13 @@ def train(recipe: Recipe, tokenizer: PreTrainedTokenizerFast, options: argparse.
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True, help="folder for the model; must hold the tokenizer or gets one")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="folder for the model; must hold the tokenizer or gets one"
+    )
     parser.add_argument("--checkpoint", type=Path, help="file to resume from and to save to")
-    parser.add_argument("--init", type=Path, help="model folder to start from (a new optimizer) instead of fresh weights")
+    parser.add_argument(
+        "--init", type=Path, help="model folder to start from (a new optimizer) instead of fresh weights"
+    )
     parser.add_argument("--at-most", type=int, default=0, help="stop after so many steps of this call (0: all)")
     parser.add_argument("--workers", type=int, default=0, help="processes that make batches")
     parser.add_argument("--report-every", type=int, default=100)

@@ -1,6 +1,6 @@
 """The embedded model's tokenizer: byte-level BPE with LLaDA's special tokens and chat template, each digit by itself.
 
-    python -m wino_viz.training.tokenizer --out assets/models/llada-mini --examples 60000 --vocab-size 1536
+python -m wino_viz.training.tokenizer --out assets/models/llada-mini --examples 60000 --vocab-size 1536
 """
 
 from __future__ import annotations

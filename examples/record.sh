@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# Record the example traces in examples/traces with the shipped model. Each trace keeps the command that made it.
+#     examples/record.sh [PYTHON]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+python=${1:-python}
+mkdir -p examples/traces
+
+record() { # FILE SPEC RECORD TITLE NOTE
+  echo "$1" >&2
+  "$python" -m wino_viz decode --model llada-mini --decoder "$2" --record "$3" --title "$4" --note "$5" \
+    --trace "examples/traces/$1.json"
+}
+
+# Test problems 33, 185, 243 and 134 (from 0) of: python -m wino_viz.tasks.arithmetic --split test --count 500 --seed 0
+problem_33='{"task": "arithmetic", "question": "Carla has 103 stickers. Emma pays Carla 3 stickers for help in the garden. Then Carla goes into a shop and pays for 36 new stickers. Each of 2 classmates receives 6 stickers from Carla. Half of the stickers go to Emma, and the rest stay with Carla. How many stickers does Carla have now?", "answer": 65, "steps": 4}'
+problem_185='{"task": "arithmetic", "question": "Emre starts the week with 19 kites. Emre ships off 9 kites, which Fatima receives a week later. By winter, Emre has three times as many kites. A year later, Emre has 3 times as many kites. Emre earns 6 kites for washing the car of Fatima. Emre throws away 7 damaged kites. For a birthday, the guests bring Emre 20 kites. How many kites does Emre have now?", "answer": 109, "steps": 6}'
+problem_243='{"task": "arithmetic", "question": "Rosa has 21 envelopes. By winter, Rosa has three times as many envelopes. At a yard sale, 13 of the envelopes are sold to Sofia. Sofia has 48 envelopes, so Rosa and Sofia put everything together and share equally. Sofia needs 6 envelopes for a school project, and Rosa lends them. Find the number of envelopes that Rosa has in the end.", "answer": 43, "steps": 4}'
+problem_134='{"task": "arithmetic", "question": "Hugo starts the week with 92 badges. Hugo holds on to a quarter of the badges and lets the others go. Felix counts the badges that Hugo has and adds just as many. A parcel with 7 badges arrives for Hugo. It goes so well that Hugo ends up with three times as many badges. At a yard sale, 3 of the badges are sold to Felix. After all this, Hugo has how many badges?", "answer": 156, "steps": 5}'
+
+record 1-two-wordings-collide wino "$problem_33" \
+  'Two wordings collide' \
+  'Parallel drafts take words and digits from two different sentences. The shadow block finds the ones that do not fit, and takes them back.'
+record 2-a-wrong-number-is-taken-back wino "$problem_185" \
+  'A wrong number is taken back' \
+  'The last lines are drafted before the sums they depend on are settled: a digit goes in wrong and is revoked one pass later.'
+record 3-a-sentence-is-rewritten wino "$problem_243" \
+  'A whole sentence is rewritten' \
+  'It begins in one wording and ends in another: nine tokens go back before it reads as one.'
+record 4-one-token-at-a-time standard "$problem_33" \
+  'The first example, one token at a time' \
+  'Standard decoding of the first example: 128 passes for 128 tokens, and nothing is ever taken back.'
+record 5-drafting-without-verification threshold:tau=0.6 "$problem_33" \
+  'The first example, drafts never verified' \
+  'The same drafts above 0.6, but no shadow block: fewer passes, and what collides stays.'
+record 6-wino-gets-one-wrong wino "$problem_134" \
+  'WINO gets one wrong' \
+  'It takes back many tokens and still ends with a wrong number: verification asks whether a token fits, not whether it is true.'
