@@ -280,7 +280,9 @@ def main() -> None:
     options = parser.parse_args()
     recipe = Recipe(**{name: getattr(options, name) for name in asdict(Recipe(steps=0))})
 
-    if not (options.out / "tokenizer.json").exists():
+    if options.init:
+        tokens.save_tokenizer(PreTrainedTokenizerFast.from_pretrained(options.init), options.out)
+    elif not (options.out / "tokenizer.json").exists():
         tokens.save_tokenizer(tokens.train_tokenizer(tokens.corpus(60_000, recipe.seed), 1536), options.out)
     tokenizer = PreTrainedTokenizerFast.from_pretrained(options.out)
     model = train(recipe, tokenizer, options)
