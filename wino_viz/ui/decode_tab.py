@@ -10,8 +10,10 @@ import gradio as gr
 from wino_viz.ui.examples import Example, best_example
 from wino_viz.ui.forms import HIDDEN, MODEL_QUEUE, CanvasForm, DecoderForm, ProblemForm
 from wino_viz.ui.player import Player, clear_message
-from wino_viz.ui.watching import Current, Update, refusal, stop, watch
+from wino_viz.ui.watching import Current, Update, broken_off, stop, watch
 from wino_viz.ui.widgets import Notice, say
+
+OWN = -1  # in the list of examples: none of them
 
 # What the browser does at once, before the server answers.
 ON_RUN = "(...values) => { winoPage.onRun('decode'); return values; }"
@@ -22,23 +24,22 @@ def decode_tab(session: Any, examples: Sequence[Example]) -> None:
     shown = best_example(examples)
     with gr.Row(elem_classes="sides"):
         with gr.Column(scale=0, min_width=300, elem_classes="wv-panel"):
+            choice = gr.Dropdown(
+                [("none: a run of your own", OWN), *((example.title, n) for n, example in enumerate(examples))],
+                value=examples.index(shown) if shown else OWN,
+                label="Recorded example",
+                filterable=False,
+                visible=bool(examples),
+                elem_id="decode-examples",
+            )
             problem = ProblemForm(session, "decode", shown.record if shown else session.new_problem(4, 0))
             decoder = DecoderForm(session, "decode", "Decoder", "wino")
-            canvas = CanvasForm(session, "decode")
             with gr.Row(elem_classes="together"):
                 run = gr.Button("Run", variant="primary", elem_id="decode-run", min_width=120, scale=2)
                 stop_button = gr.Button("Stop", elem_id="decode-stop", min_width=80, scale=1)
-            notice = Notice(elem_id="decode-notice")
+            notice = Notice(say(about(shown)) if shown else None, elem_id="decode-notice")
+            canvas = CanvasForm(session, "decode")
         with gr.Column(scale=1, min_width=320, elem_classes="stage"):
-            titles = [example.title for example in examples]
-            choice = gr.Radio(
-                [(title, index) for index, title in enumerate(titles)],
-                value=examples.index(shown) if shown else None,
-                label="Recorded examples",
-                elem_id="decode-examples",
-                elem_classes="chips",
-                visible=bool(examples),
-            )
             player = Player(
                 shown.message(verdict=session.judge(shown.record, shown.trace.text)) if shown else None,
                 fold_prompt=True,
@@ -54,19 +55,21 @@ def decode_tab(session: Any, examples: Sequence[Example]) -> None:
             return [session.start(prompt, settings, **canvas.read(*values[len(decoder.inputs) :]), record=record)]
 
         for update in watch(current, start, session.loaded):
-            yield *shown_parts(update), None
+            yield *shown_parts(update), OWN
 
     def show_example(current: Current, index: int) -> tuple:
+        if index == OWN:
+            return (gr.skip(),) * (4 + len(form))
         current.end()
         example = examples[index]
-        verdict = session.judge(example.record, example.trace.text)
-        values = (*decoder.show(example.trace.decoder), *canvas.show(example.trace))
-        about = say(example.note or "A recorded run.")
-        return example.message(play=True, verdict=verdict), about, example.record["question"], example.record, *values
+        record, trace = example.record, example.trace
+        message = example.message(play=True, verdict=session.judge(record, trace.text))
+        values = (*decoder.show(trace.decoder), *canvas.show(trace))
+        return message, say(about(example)), record["question"], record, *values
 
     def make_room(current: Current) -> tuple:
         current.end()
-        return clear_message(), say("A new problem: press Run to decode it."), None
+        return clear_message(), say("A new problem: press Run to decode it."), OWN
 
     watching = run.click(
         run_one,
@@ -77,8 +80,7 @@ def decode_tab(session: Any, examples: Sequence[Example]) -> None:
         **MODEL_QUEUE,
         **HIDDEN,
     )
-    watching.failure(lambda: say(BROKEN, "error"), None, notice, **HIDDEN)
-    on_stop(stop_button, watching, current, [player, notice])
+    on_end(watching, stop_button, current, player, notice)
     problem.on_new(make_room, [current], [player, notice, choice])
     choice.input(
         show_example,
@@ -88,7 +90,9 @@ def decode_tab(session: Any, examples: Sequence[Example]) -> None:
     )
 
 
-BROKEN = "The run broke off through a fault that is not yours; the server’s log says which. You can run again."
+def about(example: Example) -> str:
+    """What the page says of a recorded example."""
+    return f"Recorded. {example.note}" if example.note else "A recorded run."
 
 
 def shown_parts(update: Update) -> tuple:
@@ -96,14 +100,12 @@ def shown_parts(update: Update) -> tuple:
     return update.player or gr.skip(), update.notice or gr.skip()
 
 
-def on_stop(button: gr.Button, watching: Any, current: gr.State, outputs: list[Any]) -> None:
-    """`button` stops the run of `watching`: also one that still waits for its turn."""
+def on_end(watching: Any, button: gr.Button, current: gr.State, player: Player, notice: Notice) -> None:
+    """`button` stops the run of `watching`, also one that still waits for its turn; a run that fails says so."""
 
     def stop_run(current: Current) -> Iterator[tuple]:
         for update in stop(current):
             yield shown_parts(update)
 
-    button.click(stop_run, current, outputs, cancels=[watching], concurrency_limit=None, **HIDDEN)
-
-
-__all__ = ["decode_tab", "on_stop", "refusal", "shown_parts"]
+    button.click(stop_run, current, [player, notice], cancels=[watching], concurrency_limit=None, **HIDDEN)
+    watching.failure(lambda current: broken_off(current) or gr.skip(), current, notice, **HIDDEN)

@@ -13,7 +13,7 @@ from typing import Any
 import gradio as gr
 
 DECODERS = [("Standard", "standard"), ("Threshold", "threshold"), ("WINO", "wino")]
-REMASKING = [("the most confident", "low_confidence"), ("at random", "random")]
+REMASKING = [("most confident", "low_confidence"), ("at random", "random")]
 STEPS = [(f"{n} steps", n) for n in range(2, 7)]
 LONGEST_GENERATION, LONGEST_BLOCK, LENGTH_STEP = 256, 256, 8
 MOST_TOKENS_PER_STEP = 32
@@ -44,7 +44,7 @@ class ProblemForm:
             label="Problem",
             info="Word problems like this one are all that the small model knows.",
             lines=4,
-            max_lines=9,
+            max_lines=8,
             elem_id=f"{prefix}-prompt",
         )
         with gr.Row(elem_classes="together"):
@@ -79,14 +79,16 @@ class DecoderForm:
             self.name = gr.Radio(DECODERS, value=chosen, label=label, elem_classes="segments")
             with gr.Column(elem_classes="for-wino", min_width=200):
                 self.tau1 = _probability("τ1 · draft above", usual["wino"].tau1)
-                self.tau2 = _probability("τ2 · keep at or above", usual["wino"].tau2)
+                self.tau2 = _probability("τ2 · take back below", usual["wino"].tau2)
             with gr.Column(elem_classes="for-threshold", min_width=200):
                 self.tau = _probability("τ · place at or above", usual["threshold"].tau)
             with gr.Column(elem_classes="for-standard", min_width=200):
                 self.tokens = AnySlider(
                     1, MOST_TOKENS_PER_STEP, usual["standard"].tokens_per_step, step=1, label="Tokens per pass"
                 )
-                self.remasking = gr.Radio(REMASKING, value=usual["standard"].remasking, label="Which of them")
+                self.remasking = gr.Radio(
+                    REMASKING, value=usual["standard"].remasking, label="Which of them", elem_classes="segments"
+                )
         self.inputs = [self.name, self.tau1, self.tau2, self.tau, self.tokens, self.remasking]
 
     def read(self, name: str, tau1: Any, tau2: Any, tau: Any, tokens: Any, remasking: Any) -> Any:
@@ -147,4 +149,4 @@ class CanvasForm:
 
 
 def _probability(label: str, value: float) -> AnySlider:
-    return AnySlider(0, 1, value, step=0.01, label=label)
+    return AnySlider(0, 1, value, step=0.01, label=label, buttons=[])

@@ -15,7 +15,8 @@ PLAYER = "how-player"
 
 # Ours from end to end: no word of it comes from a model or a person.
 STEPS = """
-<section class="how">
+<section class="how how-columns">
+<div>
 <h2>A page of masks</h2>
 <p>Most language models write from left to right, one token (a word or a piece of one) at a time. A <b>masked diffusion
 model</b> starts from an answer in which every token is hidden behind a <i>mask</i>. In one <b>forward pass</b> it looks at
@@ -27,6 +28,8 @@ worked through in <b>blocks</b>, from left to right.</p>
 <i>brings</i> it to 12” or “with the gift that <i>makes</i> 12”, two masks can each choose well and together make
 nonsense. Placing one token a pass is safe and slow; placing many is fast, and in ordinary decoding what is placed stays,
 mistakes too.</p>
+</div>
+<div>
 <h2>Draft widely, keep narrowly</h2>
 <ol>
 <li><b>Draft.</b> Each mask of the block whose best guess is surer than a lenient <b>τ1</b> gets its token.</li>
@@ -36,11 +39,12 @@ that stands on the page now, how probable is this token here?</li>
 when more is known. A pass takes back fewer tokens than the pass before it drafted, so every block comes to an end.</li>
 </ol>
 <p>This is WINO, Wide-In, Narrow-Out (<cite>arXiv 2507.18578</cite>). It needs no training.</p>
+</div>
 </section>
 """
 
 SHADOW = """
-<section class="how">
+<section class="how how-text">
 <h2>Who checks? The shadow block</h2>
 <p>A token can’t judge itself: the model sees it standing there and would simply repeat it. So WINO adds a
 <b>shadow</b>: a second copy of the current block at the end of the sequence, all masks, at the same positions as the original.
@@ -67,13 +71,14 @@ def how_tab(examples: Sequence[Example]) -> None:
     gr.HTML(STEPS)
     if shown is None:
         return
-    Player(shown.message(), fold_prompt=True, elem_id=PLAYER)
+    Player(shown.message(), elem_id=PLAYER)
     gr.HTML(SHADOW)
-    MaskPicture(mask_message(shown.trace, PLAYER), label="Attention mask", elem_id="how-mask")
-    gr.HTML(WHO_SEES_WHAT)
+    with gr.Row(elem_classes="mask-row"):
+        MaskPicture(mask_message(shown.trace, PLAYER), label="Attention mask", elem_id="how-mask")
+        gr.HTML(WHO_SEES_WHAT)
 
 
 def example_of_wino(examples: Sequence[Example]) -> Example | None:
-    """The WINO recording of several blocks that takes back most tokens."""
+    """The first WINO recording, better one that takes tokens back and has several blocks."""
     wino = [example for example in examples if example.trace.decoder["name"] == "wino" and example.trace.steps]
-    return max(wino, key=lambda e: (e.trace.blocks > 1, e.trace.revocations), default=None)
+    return max(wino, key=lambda e: (e.trace.revocations > 0, e.trace.blocks > 1), default=None)

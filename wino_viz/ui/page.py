@@ -54,8 +54,9 @@ def theme() -> gr.themes.Base:
         block_info_text_color_dark="#a9adb5",
         input_background_fill="#fcfbfa",
         input_background_fill_dark="#1e2127",
-        input_border_color="#c9c6be",
-        input_border_color_dark="#4a4e57",
+        input_border_width="1px",
+        input_border_color="#8b9099",
+        input_border_color_dark="#7f8590",
         input_border_color_focus="#0072b2",
         input_border_color_focus_dark="#56b4e9",
         border_color_primary="#e3e1db",
@@ -72,8 +73,8 @@ def theme() -> gr.themes.Base:
         button_secondary_background_fill_hover="#f7f6f3",
         button_secondary_background_fill_dark="#17191e",
         button_secondary_background_fill_hover_dark="#1e2127",
-        button_secondary_border_color="#c9c6be",
-        button_secondary_border_color_dark="#4a4e57",
+        button_secondary_border_color="#8b9099",
+        button_secondary_border_color_dark="#7f8590",
         button_border_width="1px",
     )
 

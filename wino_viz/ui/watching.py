@@ -1,6 +1,6 @@
 """From decodings to what the page shows: the messages of a run, for one decoding or two side by side.
 
-    for update in watch(current, start, session.loaded): ...     update.player, update.notice, update.done
+    for update in watch(current, start, session.loaded): ...     update.player, update.notice, update.rows
 
 A `Current` belongs to one open page (a gr.State). The newest run on a page wins: an older one ends after its pass.
 """
@@ -22,17 +22,22 @@ from wino_viz.ui.player import (
 )
 from wino_viz.ui.widgets import say
 
+BROKEN = "The run broke off through a fault that is not yours; the server’s log says which. You can run again."
+
 
 @dataclass
 class Current:
-    """What runs on one page: the id of the run ("": nothing) and its decodings (empty before the first pass)."""
+    """What runs on one page: the id of the run ("": nothing), its decodings (empty before the first pass), and
+    whether the last run broke off through a fault.
+    """
 
     run: str = ""
     decodings: Sequence[Any] = field(default_factory=tuple)
+    broken: bool = False
 
     def begin(self) -> str:
         """A new run, which ends the one before it."""
-        self.run, self.decodings = new_run(), ()
+        self.run, self.decodings, self.broken = new_run(), (), False
         return self.run
 
     def end(self) -> None:
@@ -41,15 +46,28 @@ class Current:
 
 @dataclass(frozen=True)
 class Update:
-    """What changes on the page: messages for the player and the notice, and the decodings when all are done."""
+    """What changes on the page: messages for the player and the notice, and the rows of the table of figures."""
 
     player: str | None = None
     notice: str | None = None
-    done: Sequence[Any] = ()
+    rows: Sequence[dict[str, Any]] | None = None
 
 
 def watch(current: Current, start: Callable[[], Sequence[Any]], loaded: bool) -> Iterator[Update]:
     """Run the decodings that `start` makes, pass by pass in turn, and say each pass; ValueErrors become notices."""
+    try:
+        yield from _watch(current, start, loaded)
+    except Exception:  # told apart from a stop, which closes the generator; gradio logs it
+        current.broken = True
+        raise
+
+
+def broken_off(current: Current) -> str | None:
+    """The notice for a run that failed, or None where it was only stopped."""
+    return say(BROKEN, "error") if current.broken else None
+
+
+def _watch(current: Current, start: Callable[[], Sequence[Any]], loaded: bool) -> Iterator[Update]:
     run = current.begin()
     yield Update(notice=say("Decoding …" if loaded else "Loading the model, once. The first run takes longer.", "busy"))
     try:
@@ -61,19 +79,22 @@ def watch(current: Current, start: Callable[[], Sequence[Any]], loaded: bool) ->
     if current.run != run:
         return
     current.decodings = decodings
+    rows = [{"title": decoder_words(decoding.settings.to_dict())} for decoding in decodings]
     for lane, decoding in enumerate(decodings):
-        yield Update(player=start_message(decoding.header, run, lane=lane), notice=say("Decoding …", "busy"))
-    for message in _passes(decodings, run):
+        yield Update(start_message(decoding.header, run, lane=lane), say("Decoding …", "busy"), rows)
+    for message, ended in _passes(decodings, run):
         if current.run != run:  # stopped, or a newer run
             return
-        yield Update(player=message)
+        if ended is not None:
+            rows[ended] = figures_row(decodings[ended].trace(), decodings[ended].verdict())
+        yield Update(player=message, rows=None if ended is None else rows)
     current.end()
     verdicts = [decoding.verdict() for decoding in decodings]
-    yield Update(whole(decodings, run, verdicts), _summary(decodings, verdicts), decodings)
+    yield Update(whole(decodings, run, verdicts), _summary(decodings, verdicts), rows)
 
 
-def _passes(decodings: Sequence[Any], run: str) -> Iterator[str]:
-    """The messages of every pass: each decoding that is not finished makes one in turn."""
+def _passes(decodings: Sequence[Any], run: str) -> Iterator[tuple[str, int | None]]:
+    """(message, lane that ended with it or None): each decoding that is not finished makes one pass in turn."""
     with ExitStack() as stack:
         lanes = {lane: stack.enter_context(closing(iter(decoding))) for lane, decoding in enumerate(decodings)}
         while lanes:
@@ -81,12 +102,11 @@ def _passes(decodings: Sequence[Any], run: str) -> Iterator[str]:
                 made = next(passes, None)
                 if made is not None:
                     about = {"pieces": made.pieces, "model_seconds": made.seconds, "lane": lane}
-                    yield step_message(made.step, run, made.number, **about)
+                    yield step_message(made.step, run, made.number, **about), None
                     continue
                 del lanes[lane]
-                if lanes:  # the other goes on: this lane is complete now
-                    done = decodings[lane]
-                    yield trace_message(done.trace(), run, lane=lane, verdict=done.verdict())
+                done = decodings[lane]
+                yield trace_message(done.trace(), run, lane=lane, verdict=done.verdict()), lane
 
 
 def stop(current: Current) -> Iterator[Update]:
@@ -101,8 +121,8 @@ def stop(current: Current) -> Iterator[Update]:
         return
     made = [decoding.trace().forward_passes for decoding in decodings]
     words = f"Stopped after {' and '.join(map(str, made))} {'pass' if made == [1] else 'passes'}."
-    for lane, passes in enumerate(made):
-        yield Update(player=stopped_message(run, f"Stopped after {passes} passes.", lane=lane), notice=say(words))
+    for lane in range(len(decodings)):
+        yield Update(player=stopped_message(run, "Stopped here.", lane=lane), notice=say(words))
     yield Update(player=whole(decodings, run))
 
 
@@ -128,3 +148,28 @@ def _summary(decodings: Sequence[Any], verdicts: Sequence[dict[str, Any]]) -> st
         return say(words)
     look = {True: "right", False: "wrong"}.get(verdicts[0]["correct"], "info")
     return say(f"{verdicts[0]['text']} {words}", look)
+
+
+def figures_row(trace: Any, verdict: dict[str, Any]) -> dict[str, Any]:
+    """One row of the table of figures, for a finished decoding."""
+    return {
+        "title": decoder_words(trace.decoder),
+        "passes": trace.forward_passes,
+        "reduction": trace.step_reduction,
+        "revoked": trace.revocations,
+        "seconds": trace.timing.get("model_seconds"),
+        "verdict": verdict["text"],
+        "correct": verdict["correct"],
+    }
+
+
+def decoder_words(decoder: Any) -> str:
+    """A decoder and its settings in words."""
+    name = decoder["name"]
+    if name == "wino":
+        return f"WINO, τ1 {decoder.get('tau1')}, τ2 {decoder.get('tau2')}"
+    if name == "threshold":
+        return f"Threshold, τ {decoder.get('tau')}"
+    tokens = decoder.get("tokens_per_step", 1)
+    random = ", at random" if decoder.get("remasking") == "random" else ""
+    return f"Standard, {tokens} {'token' if tokens == 1 else 'tokens'} a pass{random}"

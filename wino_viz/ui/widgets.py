@@ -66,8 +66,8 @@ class Notice(Widget):
 
     kind = "notice"
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(role="status", label="Message", **kwargs)
+    def __init__(self, value: str | None = None, **kwargs: Any) -> None:
+        super().__init__(value, role="status", label="Message", **kwargs)
 
 
 class Figures(Widget):

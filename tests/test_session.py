@@ -1,0 +1,274 @@
+"""The session on the real embedded model: one model for everybody, decodings that can be watched, sentences for errors."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import replace
+
+import pytest
+
+from wino_viz.decoding import StandardSettings, WinoSettings, decode
+from wino_viz.models.checkpoint import Checkpoint
+from wino_viz.session import ModelUnavailable, Session, verdict
+from wino_viz.trace import Trace
+
+SIZE = {"gen_length": 64, "block_length": 32}
+QUESTION = "Ana has 12 pears. Ana buys 5 more pears. How many pears does Ana have now?"
+RECORD = {"task": "arithmetic", "question": QUESTION, "answer": 17}
+
+
+class Counted:
+    """A denoiser that counts its forward passes."""
+
+    def __init__(self, denoiser) -> None:
+        self.denoiser, self.passes = denoiser, 0
+
+    def predict(self, forwards):
+        self.passes += 1
+        return self.denoiser.predict(forwards)
+
+
+@pytest.fixture
+def counted(mini: Checkpoint) -> Counted:
+    return Counted(mini.denoiser)
+
+
+@pytest.fixture
+def session(mini: Checkpoint, counted: Counted) -> Session:
+    return Session(load=lambda name: replace(mini, denoiser=counted))
+
+
+def finished(session: Session, question: str = QUESTION, spec: str = "wino", **arguments) -> Trace:
+    decoding = session.start(question, session.parse(spec), **{**SIZE, **arguments})
+    for _ in decoding:
+        pass
+    return decoding.trace()
+
+
+# ---- what is loaded, and when
+
+
+def test_the_app_is_built_without_torch():
+    code = "import sys, app; assert not {'torch', 'transformers'} & set(sys.modules); print(app.demo.title)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("Watch a diffusion model")
+
+
+def test_the_model_is_loaded_once_whoever_asks(mini):
+    loads = []
+
+    def load(name: str) -> Checkpoint:
+        time.sleep(0.05)
+        loads.append(name)
+        return mini
+
+    session = Session(load=load)
+    assert not session.loaded
+    threads = [threading.Thread(target=session.checkpoint) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert loads == ["llada-mini"] and session.loaded
+
+
+def test_a_model_that_cannot_be_loaded_is_a_sentence_and_is_tried_again(mini):
+    answers = [OSError("the disk is gone"), mini]
+
+    def load(name: str) -> Checkpoint:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    session = Session(load=load)
+    with pytest.raises(ModelUnavailable, match=r"the model llada-mini can't be loaded: the disk is gone"):
+        session.start(QUESTION, WinoSettings())
+    assert session.start(QUESTION, WinoSettings(), **SIZE).header["model"] == "llada-mini"
+
+
+def test_a_model_that_does_not_exist_says_so():
+    with pytest.raises(ModelUnavailable, match=r"no model 'nowhere'"):
+        Session("nowhere").start(QUESTION, WinoSettings())
+
+
+# ---- decoding
+
+
+def test_passes_arrive_one_by_one_and_end_in_the_trace_that_the_rules_make(session, mini):
+    decoding = session.start(QUESTION, session.settings("wino"), **SIZE)
+    assert decoding.header["prompt"] == QUESTION and decoding.trace().steps == ()
+    made = list(decoding)
+    trace = decoding.trace()
+    assert [p.number for p in made] == list(range(1, trace.forward_passes + 1))
+    assert [p.step for p in made] == list(trace.steps)
+    direct = decode(session.settings("wino").start(mini.canvas(QUESTION, **SIZE)), mini.denoiser)
+    assert [timed.step for timed in direct] == list(trace.steps)
+    assert Trace.from_json(trace.to_json()) == trace
+    assert mini.mask_id not in trace.output_ids and trace.text == mini.text(trace.output_ids)
+
+
+def test_each_pass_brings_the_texts_that_are_new_in_it(session):
+    decoding = session.start(QUESTION, session.settings("wino"), **SIZE)
+    known: set[int] = set()
+    for made in decoding:
+        assert not known & made.pieces.keys()
+        known |= made.pieces.keys()
+        assert made.step.shown_ids() <= known
+
+
+def test_only_the_model_is_timed(session):
+    decoding = session.start(QUESTION, session.settings("wino"), **SIZE)
+    started = time.perf_counter()
+    for _ in decoding:
+        time.sleep(0.05)
+    whole = time.perf_counter() - started
+    timing = decoding.trace().timing
+    assert len(timing["per_pass"]) == decoding.trace().forward_passes
+    assert timing["model_seconds"] == pytest.approx(sum(timing["per_pass"]), abs=1e-5)
+    assert timing["model_seconds"] < whole - 0.05 * decoding.trace().forward_passes + 0.01
+
+
+def test_closing_the_iterator_stops_after_the_pass_under_way_and_the_next_run_works(session, counted):
+    decoding = session.start(QUESTION, StandardSettings(), **SIZE)
+    passes = iter(decoding)
+    for _ in range(3):
+        next(passes)
+    assert session.running == 1
+    passes.close()
+    assert session.running == 0 and counted.passes == 3
+    stopped = decoding.trace()
+    assert stopped.forward_passes == 3 and Trace.from_json(stopped.to_json()) == stopped
+    assert finished(session).forward_passes == counted.passes - 3
+
+
+def test_nothing_runs_before_the_first_pass_is_asked_for(session, counted):
+    session.start(QUESTION, StandardSettings(), **SIZE)
+    assert counted.passes == 0 and session.running == 0
+
+
+def test_two_threads_make_the_traces_that_each_makes_alone(session):
+    jobs = [
+        (QUESTION, "wino", {}),
+        (session.new_problem(3, 1)["question"], "threshold", {"temperature": 0.7, "seed": 5}),
+    ]
+    alone = [finished(session, question, spec, **arguments) for question, spec, arguments in jobs]
+    together: dict[int, Trace] = {}
+
+    def run(n: int) -> None:
+        question, spec, arguments = jobs[n]
+        together[n] = finished(session, question, spec, **arguments)
+
+    threads = [threading.Thread(target=run, args=(n,)) for n in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [together[0], together[1]] == alone
+
+
+# ---- settings and problems
+
+
+def test_settings_start_from_the_preset_that_ships_with_the_model(session):
+    preset = session.checkpoint().preset("arithmetic")
+    assert (session.gen_length, session.block_length) == (preset.gen_length, preset.block_length)
+    assert session.settings("wino") == WinoSettings(**preset.decoders.get("wino", {})) == session.parse("wino")
+    assert session.settings("wino", tau1=1).tau1 == 1
+    assert session.settings("standard", tokens_per_step=4.0) == StandardSettings(tokens_per_step=4)
+
+
+def test_a_new_problem_has_the_steps_asked_for_and_depends_on_its_seed_alone(session):
+    assert session.new_problem(5, 3) == session.new_problem(5, 3) != session.new_problem(5, 4)
+    assert session.new_problem(5, 3)["steps"] == 5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"prompt": " \n"}, "the prompt is empty: write a problem"),
+        ({"prompt": 5}, "the prompt must be text, not 5"),
+        ({"prompt": None}, "the prompt must be text, not nothing"),
+        ({"prompt": "\ud800"}, "the prompt holds half a character"),
+        ({"prompt": "pear " * 900}, "the prompt is too long: .* room for 256 beside 64"),
+        ({"prompt": "pear " * 90_000}, "the prompt is too long: it has 450,000 characters, and .* room for about"),
+        ({"gen_length": 60}, "gen_length 60 is not a multiple of block_length 32: choose one of 1, 2, 3"),
+        ({"gen_length": 0}, "gen_length must be a whole number, 1 to 8192, not 0"),
+        ({"gen_length": 64.5}, "gen_length must be a whole number, 1 to 8192, not 64.5"),
+        ({"gen_length": "many"}, "gen_length must be a whole number"),
+        ({"gen_length": 4096, "block_length": 64}, "gen_length must be less than 320, the context of llada-mini"),
+        ({"block_length": 0}, "block_length must be a whole number, 1 to 64, not 0"),
+        ({"block_length": [32]}, "block_length must be a whole number"),
+        ({"temperature": float("nan")}, "temperature must be a number, 0 to 10, not nan"),
+        ({"temperature": -1}, "temperature must be a number"),
+        ({"temperature": "hot"}, "temperature must be a number"),
+        ({"seed": -1}, "seed must be a whole number, 0 to 4294967295, not -1"),
+        ({"seed": 0.5}, "seed must be a whole number"),
+    ],
+)
+def test_what_cannot_be_decoded_is_one_sentence(session, arguments, sentence):
+    given = {"prompt": QUESTION, "settings": WinoSettings(), **SIZE, **arguments}
+    with pytest.raises(ValueError, match=sentence) as refused:
+        session.start(**given)
+    assert "\n" not in str(refused.value)
+    assert session.running == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "sentence"),
+    [
+        ("nonsense", {}, "there is no decoder 'nonsense': choose one of standard, threshold, wino"),
+        (["wino"], {}, "there is no decoder a list"),
+        ("wino", {"tau1": 1.5}, "tau1 must be a number, 0 to 1, not 1.5"),
+        ("wino", {"tau2": float("nan")}, "tau2 must be a number, 0 to 1, not nan"),
+        ("wino", {"tau2": None}, "tau2 must be a number, 0 to 1, not nothing"),
+        ("threshold", {"tau": "high"}, "tau must be a number"),
+        ("standard", {"tokens_per_step": 0}, "tokens_per_step must be a whole number, at least 1, not 0"),
+        ("standard", {"tokens_per_step": 2.5}, "tokens_per_step must be a whole number"),
+        ("standard", {"remasking": "both"}, "remasking must be low_confidence or random"),
+    ],
+)
+def test_settings_out_of_range_are_one_sentence(session, name, values, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        session.settings(name, **values)
+
+
+@pytest.mark.parametrize("spec", [None, 7, {"name": "wino"}, "wino:tau1", "wino:tau1=x", "wino:tau9=1", ""])
+def test_a_spec_that_makes_no_sense_is_one_sentence(session, spec):
+    with pytest.raises(ValueError):
+        session.parse(spec)
+
+
+# ---- verdicts
+
+
+def test_the_answer_counts_only_while_the_prompt_is_the_problem(session):
+    assert session.start(QUESTION, WinoSettings(), **SIZE, record=RECORD).problem["answer"] == 17
+    assert session.start(f"  {QUESTION}\n", WinoSettings(), **SIZE, record=RECORD).problem["answer"] == 17
+    edited = session.start(QUESTION.replace("12", "13"), WinoSettings(), **SIZE, record=RECORD)
+    assert "answer" not in edited.problem
+
+
+@pytest.mark.parametrize(
+    ("record", "text", "correct", "words"),
+    [
+        (RECORD, "12+5=17\n#### 17", True, "Right: 17."),
+        (RECORD, "12+5=18\n#### 18", False, "Wrong: it says 18, the answer is 17. Wrong on the way: 12+5=18."),
+        (RECORD, "12+5", False, "Wrong: it says nothing, the answer is 17."),
+        (RECORD, "Rosa: 12+5=17\n#### 17", True, "Right: 17. Not in the question: Rosa."),
+        (
+            {"question": "Hello"},
+            "1+1=3\n#### 3",
+            None,
+            "It says 3; the answer is not known here. Wrong on the way: 1+1=3.",
+        ),
+        ({"question": "Hello"}, "", None, "No known answer to compare with."),
+    ],
+)
+def test_a_verdict_says_what_is_known(record, text, correct, words):
+    judged = verdict(record, text)
+    assert (judged["correct"], judged["text"]) == (correct, words)
