@@ -55,7 +55,7 @@ def decode_tab(session: Any, examples: Sequence[Example]) -> None:
             return [session.start(prompt, settings, **canvas.read(*values[len(decoder.inputs) :]), record=record)]
 
         for update in watch(current, start, session.loaded):
-            yield *shown_parts(update), OWN
+            yield *shown_parts(update), OWN if update.player else gr.skip()
 
     def show_example(current: Current, index: int) -> tuple:
         if index == OWN:

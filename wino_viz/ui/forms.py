@@ -44,7 +44,7 @@ class ProblemForm:
             label="Problem",
             info="Word problems like this one are all that the small model knows.",
             lines=4,
-            max_lines=8,
+            max_lines=10,
             elem_id=f"{prefix}-prompt",
         )
         with gr.Row(elem_classes="together"):
