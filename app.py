@@ -9,9 +9,6 @@ import os
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-# Threads that wait must not spin: on a machine with few cores, where a browser draws the page beside the model, a
-# spinning thread holds the core that the other one needs (measured on 2 busy cores: 0.55 s a pass instead of 0.05 s).
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from wino_viz.session import Session
 from wino_viz.ui.page import LAUNCH, build_page, theme

@@ -1,9 +1,5 @@
 """What several test files share: the real embedded model, loaded once, and a calm hypothesis."""
 
-import os
-
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is imported: see wino_viz/__main__.py
-
 import pytest
 from hypothesis import HealthCheck, settings
 

@@ -18,6 +18,10 @@ ROOT = Path(__file__).parents[1]
 TOY = ["--batch-tokens", "1024", "--d-model", "32", "--layers", "2", "--heads", "2", "--mlp", "48"]
 TOY += ["--warmup-steps", "2", "--report-every", "1"]
 
+# Two runs of one seed agree to the bit, except that now and then a CPU kernel sums in another order. A step of this
+# optimizer moves a weight by about its learning rate, 1.5e-3.
+SAME_RUN = 2e-4
+
 
 def pretrain(out: Path, *more: str) -> str:
     """Run the command with the shipped tokenizer; returns what it printed."""
@@ -34,6 +38,10 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
     return load_file(folder / "model.safetensors")
 
 
+def difference(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> float:
+    return max((one[name].float() - other[name].float()).abs().max().item() for name in one)
+
+
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("pretrain") / "whole"
@@ -47,13 +55,12 @@ def test_a_resumed_run_ends_where_an_uninterrupted_one_does(trained: Path, tmp_p
     assert "going on from step 2 of 4" in pretrain(tmp_path / "parts", *checkpoint)
     whole, parts = weights(trained), weights(tmp_path / "parts")
     assert whole.keys() == parts.keys()
-    assert all(torch.equal(whole[name], parts[name]) for name in whole)
+    assert difference(whole, parts) < SAME_RUN
 
 
 def test_another_seed_is_another_run(trained: Path, tmp_path: Path):
     pretrain(tmp_path / "other", "--seed", "1")
-    name = "model.transformer.ff_out.weight"
-    assert not torch.equal(weights(trained)[name], weights(tmp_path / "other")[name])
+    assert difference(weights(trained), weights(tmp_path / "other")) > 5 * SAME_RUN
 
 
 def test_what_training_writes_loads_and_decodes(trained: Path):
