@@ -73,6 +73,7 @@ def test_progress_counts_up_to_the_number_of_problems(mini: Checkpoint, records:
         ('{"task": "arithmetic"}', '"question" must be text'),
         ('{"task": "arithmetic", "question": " "}', '"question" must be text'),
         ('{"task": ["arithmetic"], "question": "?"}', '"task" must be one of'),
+        ('{"task": "arithmetic", "question": "?", "answer": "57"}', '"answer" must be a whole number'),
     ],
 )
 def test_a_wrong_record_is_named_by_its_line(tmp_path: Path, line: str, message: str):

@@ -46,6 +46,9 @@ def read_record(text: str, where: str = "record") -> dict[str, Any]:
         raise ValueError(f'{where}: "task" must be one of {", ".join(TASKS)}, not {str(task)[:40]!r}')
     if not isinstance(record.get("question"), str) or not record["question"].strip():
         raise ValueError(f'{where}: "question" must be text')
+    answer = record.get("answer")
+    if answer is not None and type(answer) is not int:
+        raise ValueError(f'{where}: "answer" must be a whole number, not {str(answer)[:40]!r}')
     return record
 
 
