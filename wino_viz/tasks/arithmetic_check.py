@@ -1,4 +1,4 @@
-"""Judge a text as the answer to an arithmetic word problem: its number, its equations, its faithfulness.
+r"""Judge a text as the answer to an arithmetic word problem: its number, its equations, its faithfulness.
 
     check({"question": "Ana has 39 boxes. …", "answer": 36}, "Rosa takes 3 boxes: 39-3=36.\n#### 36")
 
