@@ -314,7 +314,7 @@ class Player {
     const missed = this.lanes.find((lane) => lane.missed);
     if (missed && !missed.replay) return "A run is under way. It appears here when it is complete.";
     if (missed) return "A pass was missed on the way here. The replay is complete as soon as the run is.";
-    return drawn.length ? "" : "Nothing to play yet.";
+    return drawn.length ? "" : "Nothing to play yet: what is decoded will appear here, pass by pass.";
   }
 
   _title(lane) {

@@ -162,6 +162,20 @@ def test_a_recorded_example_plays_with_its_problem_and_its_settings(page):
 # ---- running
 
 
+def test_a_typed_problem_survives_a_visit_to_the_examples(page):
+    """The list once put its example back, and played it, whenever it lost the focus."""
+    examples = page.get_by_label("Recorded example", exact=True)
+    examples.focus()
+    page.keyboard.press("Tab")
+    prompt_of(page).fill("Rosa has 30 cards. How many cards does Rosa have?")
+    expect(examples).to_have_value("none: a run of your own")
+    examples.click()
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="New problem").first.focus()
+    page.wait_for_timeout(500)
+    expect(prompt_of(page)).to_have_value("Rosa has 30 cards. How many cards does Rosa have?")
+
+
 def test_a_run_streams_and_ends_with_the_verdict(page, session):
     run(page)
     expect(say(page)).to_contain_text(re.compile(r"(Right|Wrong).* Done in \d+ forward passes"), timeout=20_000)

@@ -71,6 +71,11 @@ def decode_tab(session: Any, examples: Sequence[Example]) -> None:
         current.end()
         return clear_message(), say("A new problem: press Run to decode it."), OWN
 
+    def still_its_text(index: int, prompt: str) -> Any:
+        """An edited text is no longer the example's."""
+        kept = index == OWN or examples[index].record["question"] == prompt
+        return gr.skip() if kept else OWN
+
     watching = run.click(
         run_one,
         [current, problem.prompt, problem.record, *form],
@@ -82,7 +87,11 @@ def decode_tab(session: Any, examples: Sequence[Example]) -> None:
     )
     on_end(watching, stop_button, current, player, notice)
     problem.on_new(make_room, [current], [player, notice, choice])
-    choice.input(
+    problem.prompt.change(
+        still_its_text, [choice, problem.prompt], choice, queue=False, trigger_mode="always_last", **HIDDEN
+    )
+    # Not `input`: that fires, too, when the list only loses the focus, and would put the example back over a typed text.
+    choice.select(
         show_example,
         [current, choice],
         [player, notice, problem.prompt, problem.record, *form],

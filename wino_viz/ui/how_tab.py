@@ -32,7 +32,8 @@ mistakes too.</p>
 <div>
 <h2>Draft widely, keep narrowly</h2>
 <ol>
-<li><b>Draft.</b> Each mask of the block whose best guess is surer than a lenient <b>τ1</b> gets its token.</li>
+<li><b>Draft.</b> Each mask of the block whose best guess is surer than a lenient <b>τ1</b> gets its token: the surest
+20 at most, fewer as the block fills (the <i>draft cap</i>).</li>
 <li><b>Verify.</b> In the same forward pass, every token placed in an earlier pass is asked about again: knowing all
 that stands on the page now, how probable is this token here?</li>
 <li><b>Re-mask.</b> A token whose probability is below a strict <b>τ2</b> is taken back: its place is a mask again, to be filled
