@@ -100,6 +100,7 @@ def test_bench_prints_each_decoder_and_the_share_outside_the_model(capsys: pytes
         (["eval", "--decoders", "wino", "--data", "/no/such.jsonl"], "can't be read"),
         (["eval", "--decoders", "wino", "--data", "x", "--limit", "0"], "--limit must be at least 1"),
         (["bench", "--decoders", "wimo"], "there is no decoder 'wimo'"),
+        (["decode", "--prompt", "Hi", "--trace", "/tmp"], "is a folder"),
         (["bench", "--problems", "0"], "--problems must be 1 to 1000"),
         (["dance"], "invalid choice: 'dance'"),
         ([], "the following arguments are required: COMMAND"),

@@ -168,6 +168,40 @@ def test_a_folder_without_one_of_its_files_is_refused(tmp_path: Path, broken: st
         load_checkpoint(str(folder))
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("config.json", {"mask_token_id": 1536}, "mask_token_id 1536 is not a row of the embedding"),
+        ("config.json", {"n_kv_heads": "6"}, "config.json"),
+        ("config.json", {"rms_norm_eps": "x"}, "config.json"),
+        ("tokenizer.json", "[]", "the tokenizer can't be used"),
+        ("chat_template.jinja", "{% if %}", "the tokenizer can't be used"),
+        ("model.safetensors.index.json", '{"weight_map": []}', "weight_map must map"),
+        ("presets.json", '{"arithmetic": []}', "presets.json"),
+        ("presets.json", "[]", "must hold a JSON object"),
+    ],
+)
+def test_a_damaged_file_of_a_model_is_named(tmp_path: Path, name: str, text, message: str):
+    folder = tmp_path / "copy"
+    shutil.copytree(MINI, folder)
+    if isinstance(text, dict):
+        change_config(folder, **text)
+    else:
+        (folder / name).write_text(text)
+    with pytest.raises(CheckpointError, match=message):
+        load_checkpoint(str(folder))
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [(torch.full((16,), torch.nan), "holds values that are no numbers"), (torch.ones(16, dtype=torch.int8), "is I8")],
+)
+def test_weights_that_are_no_numbers_are_refused(folder: Path, value: torch.Tensor, message: str):
+    change_tensors(folder, lambda tensors: tensors.update({"model.transformer.ln_f.weight": value}))
+    with pytest.raises(CheckpointError, match=message):
+        load_model(folder, torch.float32)
+
+
 def test_an_unknown_model_lists_the_embedded_ones():
     with pytest.raises(CheckpointError, match=r"no model 'llama-mini'.*llada-mini"):
         load_checkpoint("llama-mini")

@@ -226,6 +226,8 @@ def run_bench(options: argparse.Namespace, arguments: Sequence[str]) -> int:
 
 def _check_writable(path: Path | None) -> None:
     """Say that a result can't be written before the work is done, not after."""
+    if path is not None and path.is_dir():
+        raise ValueError(f"{path} is a folder, not a file to write")
     if path is not None and not path.resolve().parent.is_dir():
         raise ValueError(f"{path}: the folder {path.resolve().parent} does not exist")
 

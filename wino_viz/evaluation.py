@@ -11,6 +11,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from wino_viz import untrusted
 from wino_viz.decoding import decode_many, parse_spec
 from wino_viz.models.checkpoint import Checkpoint
 from wino_viz.tasks import arithmetic
@@ -46,6 +47,7 @@ def read_record(text: str, where: str = "record") -> dict[str, Any]:
         raise ValueError(f'{where}: "task" must be one of {", ".join(TASKS)}, not {str(task)[:40]!r}')
     if not isinstance(record.get("question"), str) or not record["question"].strip():
         raise ValueError(f'{where}: "question" must be text')
+    untrusted.text(record["question"], f"{where}: question")
     answer = record.get("answer")
     if answer is not None and type(answer) is not int:
         raise ValueError(f'{where}: "answer" must be a whole number, not {str(answer)[:40]!r}')
@@ -69,6 +71,8 @@ def evaluate(
     """
     for spec in specs:
         parse_spec(spec)
+        if specs.count(spec) > 1:
+            raise ValueError(f"the decoder {spec} is named twice")
     items = []
     for spec in specs:
         done = []
@@ -95,8 +99,8 @@ def _decode_all(
         settings = parse_spec(spec, preset.decoders)
         canvas = checkpoint.canvas(
             record["question"],
-            gen_length=gen_length or preset.gen_length,
-            block_length=block_length or preset.block_length,
+            gen_length=preset.gen_length if gen_length is None else gen_length,
+            block_length=preset.block_length if block_length is None else block_length,
         )
         decoders.append(settings.start(canvas))
         settings_of.append(settings)

@@ -201,6 +201,8 @@ class Trace:
             raise TraceError(f"gen_length must be 1 to {MAX_GEN_LENGTH}, not {self.gen_length}")
         if self.block_length < 1 or self.gen_length % self.block_length:
             raise TraceError(f"block_length {self.block_length} does not divide gen_length {self.gen_length}")
+        if len(self.prompt_ids) > MAX_GEN_LENGTH:
+            raise TraceError(f"prompt_ids holds {len(self.prompt_ids)} tokens, more than {MAX_GEN_LENGTH}")
         canvas = [self.mask_id] * self.gen_length
         for number, step in enumerate(self.steps, start=1):
             self._check_step(step, f"step {number}", canvas)

@@ -128,12 +128,16 @@ def load_checkpoint(
         raise CheckpointError(f"{folder / 'config.json'}: mask_token_id must be a token id, not {mask_id!r}")
     if not (folder / "tokenizer.json").exists():
         raise CheckpointError(f"{folder / 'tokenizer.json'} is missing")
-    # The fast tokenizer directly: AutoTokenizer would ask to run the checkpoint's own code.
-    tokenizer = PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
-    if not tokenizer.chat_template:
-        raise CheckpointError(f"{folder}: the tokenizer has no chat template")
+    tokenizer = load_tokenizer(folder)
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     model = load_model(folder, dtype or torch.float32, device)
+    rows = model.config.vocab_size
+    if not 0 <= mask_id < rows or isinstance(mask_id, bool):
+        raise CheckpointError(
+            f"{folder / 'config.json'}: mask_token_id {mask_id} is not a row of the embedding (0..{rows - 1})"
+        )
+    if len(tokenizer) > rows:
+        raise CheckpointError(f"{folder}: the tokenizer has {len(tokenizer)} tokens, the embedding only {rows} rows")
     turn_end = tokenizer.convert_tokens_to_ids("<|eot_id|>")
     ends = {config.get("eos_token_id"), tokenizer.eos_token_id, turn_end} - {None, tokenizer.unk_token_id}
     return Checkpoint(
@@ -147,12 +151,33 @@ def load_checkpoint(
     )
 
 
+def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
+    """The fast tokenizer of a folder, tried once on a message; raises CheckpointError for one that can't be used.
+
+    Loaded directly: AutoTokenizer would ask to run the checkpoint's own code.
+    """
+    try:
+        tokenizer = PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
+        if tokenizer.chat_template:
+            tokenizer.apply_chat_template([{"role": "user", "content": "?"}], tokenize=False)
+    except Exception as error:  # the tokenizers library raises bare Exception, a template anything
+        reason = " ".join(str(error).split())[:200]
+        raise CheckpointError(f"{folder}: the tokenizer can't be used: {type(error).__name__}: {reason}") from error
+    if not tokenizer.chat_template:
+        raise CheckpointError(f"{folder}: the tokenizer has no chat template")
+    return tokenizer
+
+
 def read_presets(folder: Path) -> dict[str, Preset]:
     """presets.json of a model folder: task -> {"gen_length", "block_length", "decoders": {name: settings}}."""
     path = folder / PRESETS_FILE
     if not path.exists():
         return {}
     try:
-        return {task: Preset(**preset) for task, preset in read_json(path).items()}
-    except TypeError as error:
+        presets = {task: Preset(**preset) for task, preset in read_json(path).items()}
+        for preset in presets.values():
+            for settings in preset.decoders.values():
+                dict(**settings)
+        return presets
+    except (TypeError, AttributeError) as error:
         raise CheckpointError(f"{path}: {error}") from None

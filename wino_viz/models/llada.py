@@ -21,6 +21,7 @@ from typing import Any
 
 import torch
 from huggingface_hub import save_torch_state_dict
+from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError, safe_open
 from transformers import LlamaConfig, LlamaForCausalLM
 from transformers.utils import logging as transformers_logging
@@ -57,6 +58,8 @@ FIXED_KEYS = {
     "input_emb_norm": False,
     "scale_logits": False,
 }
+
+FLOATS = ("BF16", "F16", "F32", "F64")  # what weights may be stored as
 
 # transformers' tensor name -> LLaDA's, as regular expressions. `ff_out` means two things in LLaDA: inside a block the
 # MLP's down projection, at the top the untied language-model head. `ff_proj` is the MLP's gate.
@@ -158,7 +161,10 @@ def load_model(folder: Path, dtype: torch.dtype, device: str | torch.device = "c
 
     Raises CheckpointError naming the first missing, extra or wrongly shaped tensor, by its name in the checkpoint.
     """
-    config = llama_config(read_json(folder / "config.json"))
+    try:
+        config = llama_config(read_json(folder / "config.json"))
+    except (TypeError, ValueError, ZeroDivisionError, StrictDataclassError) as error:
+        raise CheckpointError(f"{folder / 'config.json'}: {error}") from error
     with torch.device("meta"):
         skeleton = LlamaForCausalLM(config)
     expected = {llada_name(name): tuple(tensor.shape) for name, tensor in skeleton.state_dict().items()}
@@ -170,6 +176,9 @@ def load_model(folder: Path, dtype: torch.dtype, device: str | torch.device = "c
         model = LlamaForCausalLM.from_pretrained(
             folder, config=config, key_mapping=to_llama, dtype=dtype, local_files_only=True
         )
+    broken = [name for name, tensor in model.state_dict().items() if not tensor.isfinite().all()]
+    if broken:
+        raise CheckpointError(f"{folder}: tensor {llada_name(broken[0])} holds values that are no numbers")
     return bidirectional(model).eval().to(device)
 
 
@@ -213,7 +222,10 @@ def read_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
     """Name and shape of every tensor in a folder's safetensors files, from their headers alone."""
     index = folder / "model.safetensors.index.json"
     if index.exists():
-        names = sorted(set(read_json(index).get("weight_map", {}).values()))
+        weight_map = read_json(index).get("weight_map")
+        if not isinstance(weight_map, dict) or not all(isinstance(name, str) for name in weight_map.values()):
+            raise CheckpointError(f"{index}: weight_map must map tensor names to file names")
+        names = sorted(set(weight_map.values()))
     else:
         names = ["model.safetensors"]
     shapes = {}
@@ -222,7 +234,13 @@ def read_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
             raise CheckpointError(f"{index}: {name!r} is not the name of a file in this folder")
         try:
             with safe_open(folder / name, framework="pt") as shard:
-                shapes.update({key: tuple(shard.get_slice(key).get_shape()) for key in shard.keys()})  # noqa: SIM118
+                for key in shard.keys():  # noqa: SIM118
+                    part = shard.get_slice(key)
+                    shapes[key] = tuple(part.get_shape())
+                    if part.get_dtype() not in FLOATS:
+                        raise CheckpointError(
+                            f"{folder / name}: tensor {key} is {part.get_dtype()}, not one of {FLOATS}"
+                        )
         except FileNotFoundError:
             raise CheckpointError(f"{folder / name} is missing") from None
         except (SafetensorError, OSError) as error:

@@ -86,6 +86,7 @@ def decode_tab(session: Any, examples: Sequence[Example]) -> None:
         **HIDDEN,
     )
     on_end(watching, stop_button, current, player, notice)
+    problem.new.click(None, cancels=[watching], **HIDDEN)  # also a run that still waits for its turn
     problem.on_new(make_room, [current], [player, notice, choice])
     problem.prompt.change(
         still_its_text, [choice, problem.prompt], choice, queue=False, trigger_mode="always_last", **HIDDEN

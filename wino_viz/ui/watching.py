@@ -73,7 +73,8 @@ def _watch(current: Current, start: Callable[[], Sequence[Any]], loaded: bool) -
     try:
         decodings = start()
     except ValueError as error:
-        current.end()
+        if current.run == run:
+            current.end()
         yield Update(notice=refusal(error))
         return
     if current.run != run:
@@ -88,6 +89,8 @@ def _watch(current: Current, start: Callable[[], Sequence[Any]], loaded: bool) -
         if ended is not None:
             rows[ended] = figures_row(decodings[ended].trace(), decodings[ended].verdict())
         yield Update(player=message, rows=None if ended is None else rows)
+    if current.run != run:  # a newer run began while the last message was on its way
+        return
     current.end()
     verdicts = [decoding.verdict() for decoding in decodings]
     yield Update(whole(decodings, run, verdicts), _summary(decodings, verdicts), rows)
