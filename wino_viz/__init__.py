@@ -3,7 +3,7 @@
 import os
 
 # How long an OpenMP thread of torch spins before it sleeps; read when torch is first imported, so it is set here. By
-# default it spins so long that beside another busy process (the browser that draws the page) a pass takes ten times as
-# long; not at all (OMP_WAIT_POLICY=PASSIVE) costs 40 % on an idle machine. 5,000 turns: full speed there, and 185
-# instead of over 400 ms a pass beside two busy processes (two cores; `python -m wino_viz bench --decoders wino`).
+# default it spins so long that beside other busy processes (the browser that draws the page) a pass takes many times as
+# long; not at all (OMP_WAIT_POLICY=PASSIVE) cost 40 % on an idle machine. 5,000 turns: full speed there, and 185 ms a pass
+# beside two busy processes, where 20,000 took 417 (once each, two cores; `python -m wino_viz bench --decoders wino`).
 os.environ.setdefault("GOMP_SPINCOUNT", "5000")

@@ -5,10 +5,9 @@
 
 Tokens are masked with probability t, t uniform per sequence; the loss of a masked token is weighted 1/t (LLaDA,
 arXiv 2502.09992, section 2). As there, the first part of a run masks the whole sequence (pretraining), the rest only
-the answer (fine-tuning). Without the first part this model learned to calculate but never to copy a name: after 450 M
-tokens of answers alone, no answer in 500 was faithful. Answers end with end-of-turn and are padded with end-of-text to
-the sequence's length. Batches are functions of (seed, step), so a run resumed from its checkpoint goes on where it
-stopped, and one seed gives one run (up to the rounding of a GPU's kernels).
+the answer (fine-tuning): names occur many times in a question, so copying them is practised there first. Answers end
+with end-of-turn and are padded with end-of-text to the sequence's length. Batches are functions of (seed, step), so a
+run resumed from its checkpoint goes on where it stopped, and one seed gives one run (up to a kernel's rounding).
 """
 
 from __future__ import annotations
