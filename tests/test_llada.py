@@ -10,7 +10,8 @@ from safetensors.torch import load_file, save_file
 from transformers import LlamaConfig
 
 from wino_viz.models.checkpoint import EMBEDDED, embedded_models, load_checkpoint
-from wino_viz.models.llada import CheckpointError, llada_config, llada_name, load_model, new_model, save_model
+from wino_viz.models.files import CheckpointError
+from wino_viz.models.llada import llada_config, llada_name, load_model, new_model, save_model
 
 MINI = EMBEDDED / "llada-mini"
 SHARD_LIMIT, MODEL_LIMIT = 15_000_000, 40_000_000

@@ -97,7 +97,7 @@ def _model_option(parser: argparse.ArgumentParser) -> None:
 
 
 def run_decode(options: argparse.Namespace, arguments: Sequence[str]) -> int:
-    from wino_viz.evaluation import read_record
+    from wino_viz.tasks.registry import read_record
 
     _check_writable(options.trace)
     problem = read_record(options.record, "--record") if options.record is not None else None

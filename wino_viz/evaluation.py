@@ -5,18 +5,15 @@ python -m wino_viz eval --model llada-mini --decoders standard,wino --data probl
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from wino_viz import untrusted
 from wino_viz.decoding import decode_many, parse_spec
 from wino_viz.models.checkpoint import Checkpoint
-from wino_viz.tasks import arithmetic
-
-TASKS = {"arithmetic": arithmetic}
+from wino_viz.tasks import registry
+from wino_viz.tasks.registry import read_record
 
 
 def read_records(path: Path, limit: int | None = None) -> list[dict[str, Any]]:
@@ -34,24 +31,6 @@ def read_records(path: Path, limit: int | None = None) -> list[dict[str, Any]]:
     if not records:
         raise ValueError(f"{path} holds no problems")
     return records
-
-
-def read_record(text: str, where: str = "record") -> dict[str, Any]:
-    """One problem record from JSON; raises ValueError saying what is missing."""
-    try:
-        record = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{where}: not valid JSON: {error}") from None
-    task = record.get("task") if isinstance(record, dict) else record
-    if not isinstance(task, str) or task not in TASKS:
-        raise ValueError(f'{where}: "task" must be one of {", ".join(TASKS)}, not {str(task)[:40]!r}')
-    if not isinstance(record.get("question"), str) or not record["question"].strip():
-        raise ValueError(f'{where}: "question" must be text')
-    untrusted.text(record["question"], f"{where}: question")
-    answer = record.get("answer")
-    if answer is not None and type(answer) is not int:
-        raise ValueError(f'{where}: "answer" must be a whole number, not {str(answer)[:40]!r}')
-    return record
 
 
 def evaluate(
@@ -123,8 +102,8 @@ def _decode_all(
 
 def judge(record: Mapping[str, Any], text: str) -> dict[str, Any]:
     """The text of an answer, whether it is right (None: the record has no answer) and whether it is faithful."""
-    verdict = TASKS[record["task"]].check(record, text)
-    return {"text": text, "correct": verdict.correct, "faithful": verdict.faithful, "foreign": list(verdict.foreign)}
+    found = registry.judge(record, text)
+    return {"text": text, "correct": found.correct, "faithful": found.faithful, "foreign": list(found.foreign)}
 
 
 def summarise(spec: str, items: Iterable[Mapping[str, Any]]) -> dict[str, Any]:

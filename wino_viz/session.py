@@ -6,6 +6,10 @@
         print(made.number, len(made.step.drafted), made.seconds)
     print(decoding.trace().text, decoding.verdict())
 
+    session = Session("mmada-mini", task="caption")
+    picture = session.see(open_picture("scene.png"))
+    decoding = session.start("Please describe this image in detail.", session.settings("wino"), picture=picture)
+
 Importing this file and making a Session loads neither torch nor weights: a page opens before there is a model.
 """
 
@@ -14,21 +18,25 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wino_viz import untrusted
-from wino_viz.decoding import DECODERS, Settings, decode, parse_spec, record
+from wino_viz.decoding import DECODERS, Settings, decode, judge_tokens, parse_spec, record
 from wino_viz.tasks import arithmetic
+from wino_viz.tasks.registry import TASKS, judge, prompt_of
+from wino_viz.tasks.scenes_wording import CAPTION_PROMPTS
 from wino_viz.trace import Step, Trace
 
 if TYPE_CHECKING:
+    import numpy as np
+    from PIL.Image import Image
+
     from wino_viz.models.checkpoint import Checkpoint
 
 MODELS = Path(__file__).parents[1] / "assets" / "models"
-TASK = "arithmetic"
 MAX_PROMPT_CHARACTERS = 20_000  # far beyond any context here; longer ones are not worth tokenizing to say so
 SECONDS_DECIMALS = 6
 
@@ -46,22 +54,45 @@ class Pass(NamedTuple):
     seconds: float
 
 
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A picture as a model takes it in: what was brought, its codes (h, w), and the picture that the codes stand for."""
+
+    image: Image
+    codes: np.ndarray
+    seen: Image
+
+
+class WordFromPicture(NamedTuple):
+    """How sure the model is of one token of an answer, given all the others: with the picture, and with a blank one."""
+
+    position: int
+    id: int
+    piece: str
+    with_picture: float
+    blank: float
+
+
 class Session:
     """One model, shared by everybody who uses the app. Every method may be called from several threads at once.
 
-    `load` makes a checkpoint from a name (wino_viz.models.checkpoint.load_checkpoint).
+    `load` makes a checkpoint from a name (wino_viz.models.checkpoint.load_checkpoint). `task` says whose preset gives
+    the lengths and the decoders' settings where they are not given.
     """
 
-    def __init__(self, model: str = "llada-mini", load: Callable[[str], Checkpoint] | None = None) -> None:
-        self.model = model
+    def __init__(
+        self,
+        model: str = "llada-mini",
+        load: Callable[[str], Checkpoint] | None = None,
+        task: str = "arithmetic",
+    ) -> None:
+        self.model, self.task = model, task
         self._load = load or _load_checkpoint
         self._lock = threading.Lock()
         self._checkpoint: Checkpoint | None = None
         self._running = 0
-        preset = _read_presets(model).get(TASK, {})
-        self.gen_length: int = preset.get("gen_length", 128)
-        self.block_length: int = preset.get("block_length", 64)
-        self._decoders: Mapping[str, Mapping[str, Any]] = preset.get("decoders", {})
+        self._presets = _read_presets(model)
+        self.gen_length, self.block_length = self.lengths(task)
 
     # ---- the model
 
@@ -86,6 +117,15 @@ class Session:
 
     # ---- settings and problems
 
+    def lengths(self, task: str) -> tuple[int, int]:
+        """gen_length and block_length that suit a task."""
+        preset = self._presets.get(task, {})
+        return preset.get("gen_length", 128), preset.get("block_length", 64)
+
+    @property
+    def _decoders(self) -> Mapping[str, Mapping[str, Any]]:
+        return self._presets.get(self.task, {}).get("decoders", {})
+
     def settings(self, name: str, **values: Any) -> Settings:
         """A decoder's settings: `values`, else the preset that ships with the model, else the decoder's defaults.
 
@@ -107,7 +147,24 @@ class Session:
 
     def judge(self, problem: Mapping[str, Any], text: str) -> dict[str, Any]:
         """What a text is worth as the answer to a problem record: {"correct", "faithful", "text": one line}."""
-        return verdict(problem, text)
+        return judge(problem, text).to_dict()
+
+    # ---- pictures
+
+    def see(self, image: Image) -> Picture:
+        """A picture as the model sees it; raises ValueError for a model that reads text alone. Loads the model."""
+        reader = self.checkpoint().reader
+        if reader is None:
+            raise ValueError(f"{self.model} reads text alone and can't see a picture: take a model such as mmada-mini")
+        codes = reader.codes(image)
+        return Picture(image, codes, reader.picture(codes))
+
+    def blank(self) -> Picture:
+        """An empty grey picture, for the same question without anything to see."""
+        from wino_viz.pictures import blank
+
+        reader = self.checkpoint().reader
+        return self.see(blank(reader.resolution if reader else 1))
 
     # ---- decoding
 
@@ -116,6 +173,7 @@ class Session:
         prompt: str,
         settings: Settings,
         *,
+        picture: Picture | None = None,
         gen_length: int | None = None,
         block_length: int | None = None,
         temperature: float = 0.0,
@@ -125,7 +183,9 @@ class Session:
         """Begin decoding an answer to `prompt`; raises ValueError with one sentence for what can't be decoded.
 
         Loads the model where that has not happened. `record` is the problem that the prompt may come from; its answer
-        counts only while the prompt is the record's question. No forward pass is made before the first iteration.
+        counts only while the prompt is what the record asks (any way to ask for a caption is as good as another).
+        A record about a picture is the caller's to pass only with that picture. No forward pass is made before the
+        first iteration.
         """
         prompt = untrusted.text(prompt, "the prompt")
         if len(prompt) > MAX_PROMPT_CHARACTERS:
@@ -133,9 +193,9 @@ class Session:
         lengths = {"gen_length": gen_length, "block_length": block_length}
         lengths = {name: getattr(self, name) if value is None else _as_whole(value) for name, value in lengths.items()}
         checkpoint = self.checkpoint()
-        canvas = checkpoint.canvas(prompt, **lengths, temperature=temperature, seed=_as_whole(seed))
-        known = record if record and str(record.get("question", "")).strip() == prompt.strip() else {"question": prompt}
-        return Decoding(self, checkpoint, settings, canvas, prompt, known)
+        codes = None if picture is None else picture.codes
+        canvas = checkpoint.canvas(prompt, codes, **lengths, temperature=temperature, seed=_as_whole(seed))
+        return Decoding(self, checkpoint, settings, canvas, prompt, known_problem(prompt, record), picture)
 
     def _room(self) -> str:
         room = max(1, 3 * (self.checkpoint().context - self.gen_length))
@@ -157,8 +217,9 @@ class Decoding:
         canvas: Any,
         prompt: str,
         problem: Mapping[str, Any],
+        picture: Picture | None = None,
     ) -> None:
-        self._session, self._checkpoint = session, checkpoint
+        self._session, self._checkpoint, self.picture = session, checkpoint, picture
         self.settings, self.canvas, self.prompt, self.problem = settings, canvas, prompt, problem
         self._decoder = settings.start(canvas)
         self._steps: list[Step] = []
@@ -189,7 +250,28 @@ class Decoding:
 
     def verdict(self) -> dict[str, Any]:
         """{"correct": True, False or None (no known answer), "faithful": bool, "text": one line} of the text so far."""
-        return verdict(self.problem, self.trace().text)
+        return self._session.judge(self.problem, self.trace().text)
+
+    def words_from_picture(self) -> list[WordFromPicture]:
+        """Each word of the finished answer: would it still be there if the picture were blank?
+
+        The shadow block judges every token with all the others in sight, as in a verification: once with the picture
+        and once with a blank one. Two forward passes; raises ValueError where there is no picture or no end yet.
+        """
+        if self.picture is None or self._decoder.request() is not None:
+            raise ValueError("only a finished answer about a picture can be compared with a blank one")
+        tokens = self._decoder.canvas
+        blank = self._checkpoint.prompt_ids(self.prompt, self._session.blank().codes)
+        forwards = [judge_tokens(ids, tokens, self.canvas.mask_id) for ids in (self.canvas.prompt_ids, blank)]
+        seen, unseen = (self._checkpoint.denoiser.predict([forward])[0] for forward in forwards)
+        pieces = self._checkpoint.pieces(set(tokens))
+        return [
+            WordFromPicture(position, token, pieces[token], float(p), float(q))
+            for position, (token, p, q) in enumerate(
+                zip(tokens, seen.given_probability, unseen.given_probability, strict=True)
+            )
+            if token not in self._checkpoint.end_ids
+        ]
 
     def _record(self, steps: list[Step], seconds: list[float]) -> Trace:
         trace = record(
@@ -204,28 +286,30 @@ class Decoding:
             timing={"model_seconds": round(sum(seconds), SECONDS_DECIMALS), "per_pass": seconds},
         )
         # of these steps, not of the decoder's canvas: another thread may be a pass further
-        return replace(trace, text=self._checkpoint.text(trace.output_ids))
+        return replace(trace, text=self._checkpoint.text(trace.output_ids), extra=self._extra())
+
+    def _extra(self) -> dict[str, Any]:
+        """Where the picture's codes stand in a trace's prompt_ids, so that a trace alone brings the picture back."""
+        if self.picture is None:
+            return {}
+        rows, columns = self.picture.codes.shape
+        offset = self._checkpoint.reader.offset
+        first = next(n for n, token in enumerate(self.canvas.prompt_ids) if self._checkpoint.reader.is_code(token))
+        return {"picture": {"first": first, "rows": rows, "columns": columns, "offset": offset}}
 
 
-def verdict(problem: Mapping[str, Any], text: str) -> dict[str, Any]:
-    """Judge an answer to a problem record (with or without its answer): {"correct", "faithful", "text"}."""
-    judged = arithmetic.check(dict(problem), text)
-    answer, read = problem.get("answer"), judged.answer_read
-    if judged.correct is None:
-        words = "No known answer to compare with." if read is None else f"It says {read}; the answer is not known here."
-    elif judged.correct:
-        words = f"Right: {answer}."
-    else:
-        words = f"Wrong: it says {'nothing' if read is None else read}, the answer is {answer}."
-    if judged.wrong_equations:
-        words += f" Wrong on the way: {_some(judged.wrong_equations)}."
-    if judged.foreign:
-        words += f" Not in the question: {_some(judged.foreign)}."
-    return {"correct": judged.correct, "faithful": judged.faithful, "text": words}
-
-
-def _some(words: tuple[str, ...], most: int = 3) -> str:
-    return ", ".join(words[:most]) + (f" and {len(words) - most} more" if len(words) > most else "")
+def known_problem(prompt: str, record: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """The record that a prompt is judged by: `record` where the prompt is what it asks, else one without an answer."""
+    if not record:
+        return {"task": "arithmetic", "question": prompt}
+    asked = {prompt_of({"task": "arithmetic", **record})}
+    if record.get("task") == "caption":
+        asked |= set(CAPTION_PROMPTS)
+    if prompt.strip() in {words.strip() for words in asked}:
+        return record
+    if TASKS[record.get("task", "arithmetic")].has_image:
+        return {"task": "vqa", "image": record["image"], "question": prompt}
+    return {"task": "arithmetic", "question": prompt}
 
 
 def _as_whole(value: Any) -> Any:

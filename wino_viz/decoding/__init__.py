@@ -11,7 +11,7 @@ from wino_viz.decoding.drive import TimedStep, decode, decode_many, record
 from wino_viz.decoding.spec import DECODERS, format_spec, parse_spec
 from wino_viz.decoding.standard import StandardSettings
 from wino_viz.decoding.threshold import ThresholdSettings
-from wino_viz.decoding.wino import WinoSettings, shadow_attention, shadow_position_ids
+from wino_viz.decoding.wino import WinoSettings, judge_tokens, shadow_attention, shadow_position_ids
 
 __all__ = [
     "DECODERS",
@@ -29,6 +29,7 @@ __all__ = [
     "decode",
     "decode_many",
     "format_spec",
+    "judge_tokens",
     "parse_spec",
     "record",
     "shadow_attention",

@@ -14,6 +14,7 @@ its whole context and can't just copy it; nothing outside the shadow sees the sh
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
@@ -174,6 +175,21 @@ def shadow_attention(prompt_length: int, gen_length: int, block_length: int, blo
     slots = np.arange(block_length)
     attention[length + slots, prompt_length + block * block_length + slots] = False
     return attention
+
+
+def judge_tokens(prompt_ids: Sequence[int], tokens: Sequence[int], mask_id: int) -> Forward:
+    """The forward pass in which a shadow judges a whole answer, as WINO judges the tokens of one block.
+
+    Row n of the predictions gives, as `given_probability`, that of tokens[n] with all other tokens in sight.
+    """
+    shape = len(prompt_ids), len(tokens), len(tokens), 0
+    return Forward(
+        ids=np.concatenate((prompt_ids, tokens, np.full(len(tokens), mask_id))).astype(np.int64),
+        rows=len(prompt_ids) + len(tokens) + np.arange(len(tokens)),
+        given=np.asarray(tokens, dtype=np.int64),
+        position_ids=shadow_position_ids(*shape),
+        attention=shadow_attention(*shape),
+    )
 
 
 def shadow_position_ids(prompt_length: int, gen_length: int, block_length: int, block: int) -> np.ndarray:

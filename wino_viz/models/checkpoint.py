@@ -4,7 +4,11 @@
     canvas = checkpoint.canvas("Ana has 3 apples …")
     steps = list(decode(WinoSettings().start(canvas), checkpoint.denoiser))
 
-Embedded models live in assets/models; any other name is a local folder in the published LLaDA layout.
+    checkpoint = load_checkpoint("mmada-mini")
+    codes = checkpoint.reader.codes(open_picture("scene.png"))
+    canvas = checkpoint.canvas("Please describe this image in detail.", codes)
+
+Embedded models live in assets/models; any other name is a local folder in the published LLaDA or MMaDA layout.
 """
 
 from __future__ import annotations
@@ -14,16 +18,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from transformers import PreTrainedTokenizerFast
 
 from wino_viz.decoding.base import Canvas
+from wino_viz.models import mmada
 from wino_viz.models.denoiser import Denoiser
-from wino_viz.models.llada import CheckpointError, load_model, read_json
+from wino_viz.models.files import CheckpointError, read_json, read_shapes
+from wino_viz.models.llada import load_model
 
 EMBEDDED = Path(__file__).parents[2] / "assets" / "models"
 PRESETS_FILE = "presets.json"
 DEFAULT_MODEL = "llada-mini"
+EMBEDDING = "model.transformer.wte.weight"
 
 
 @dataclass(frozen=True)
@@ -37,7 +45,10 @@ class Preset:
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
-    """A loaded model. `context` is the longest sequence in tokens (prompt and generated part, without the shadow)."""
+    """A loaded model. `context` is the longest sequence in tokens (prompt and generated part, without the shadow).
+
+    `reader` is how a multimodal model sees; None for one that reads text alone.
+    """
 
     name: str
     denoiser: Denoiser
@@ -46,30 +57,42 @@ class Checkpoint:
     end_ids: tuple[int, ...]
     context: int
     presets: Mapping[str, Preset]
+    reader: mmada.ImageReader | None = None
 
     def preset(self, task: str | None) -> Preset:
         """The preset of a task, or plain defaults where the model ships none for it."""
         return self.presets.get(task or "", Preset())
 
-    def prompt_ids(self, prompt: str) -> list[int]:
-        """One user message in the model's chat layout. Special tokens typed by the user stay ordinary text."""
-        slot = "\x00"
-        chat = self.tokenizer.apply_chat_template([{"role": "user", "content": slot}], tokenize=False)
-        before, after = chat.split(slot)
-        special = {"add_special_tokens": False}
-        return [
-            *self.tokenizer.encode(before, **special),
-            *self.tokenizer.encode(prompt.strip(), split_special_tokens=True, **special),
-            *self.tokenizer.encode(after, **special),
-        ]
+    def prompt_ids(self, prompt: str, codes: np.ndarray | None = None) -> list[int]:
+        """One user message in the model's chat layout, after the picture of `codes` (h, w) where there is one.
+
+        Special tokens typed by the user stay ordinary text. Raises ValueError where model and picture don't go together.
+        """
+        if codes is None:
+            if self.reader is not None:
+                raise ValueError(f"{self.name} answers questions about a picture: bring one")
+            return mmada.template_ids(self.tokenizer, prompt)
+        if self.reader is None:
+            raise ValueError(f"{self.name} reads text alone and can't see a picture: take a model such as mmada-mini")
+        return mmada.prompt_ids(self.reader, self.tokenizer, prompt, codes)
 
     def canvas(
-        self, prompt: str, *, gen_length: int = 128, block_length: int = 64, temperature: float = 0.0, seed: int = 0
+        self,
+        prompt: str,
+        codes: np.ndarray | None = None,
+        *,
+        gen_length: int = 128,
+        block_length: int = 64,
+        temperature: float = 0.0,
+        seed: int = 0,
     ) -> Canvas:
-        """The work of decoding an answer to `prompt`; raises ValueError with one sentence for what can't be decoded."""
+        """The work of decoding an answer to `prompt` (about the picture of `codes`, for a model that sees).
+
+        Raises ValueError with one sentence for what can't be decoded.
+        """
         if not prompt.strip():
             raise ValueError("the prompt is empty: write a problem, or take a new one")
-        ids = self.prompt_ids(prompt)
+        ids = self.prompt_ids(prompt, codes)
         canvas = Canvas(
             prompt_ids=ids,
             mask_id=self.mask_id,
@@ -92,11 +115,18 @@ class Checkpoint:
 
     def pieces(self, ids: Iterable[int]) -> dict[int, str]:
         """The text of each id by itself, spaces and line breaks as they are (a part of a character shows as U+FFFD)."""
-        return {i: self.tokenizer.decode([i], clean_up_tokenization_spaces=False) for i in ids}
+        return {i: self._piece(i) for i in ids}
+
+    def _piece(self, token_id: int) -> str:
+        if token_id < len(self.tokenizer):
+            return self.tokenizer.decode([token_id], clean_up_tokenization_spaces=False)
+        if self.reader is not None and self.reader.is_code(token_id):
+            return f"⟨image {token_id - self.reader.offset}⟩"  # a model may write one among its words
+        return f"⟨unused {token_id}⟩"
 
     def text(self, ids: Iterable[int]) -> str:
-        """The words of a canvas, without masks, end-of-text and other special tokens."""
-        ids = [i for i in ids if i != self.mask_id]
+        """The words of a canvas, without masks, end-of-text and other special tokens, and without picture codes."""
+        ids = [i for i in ids if i != self.mask_id and i < len(self.tokenizer)]
         return self.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
 
 
@@ -115,11 +145,18 @@ def find_model(name: str) -> Path:
 
 
 def load_checkpoint(
-    name: str = DEFAULT_MODEL, device: str | None = None, dtype: torch.dtype | None = None
+    name: str = DEFAULT_MODEL,
+    device: str | None = None,
+    dtype: torch.dtype | None = None,
+    *,
+    image_tokenizer: str | Path | None = None,
+    layout: str = mmada.DEFAULT_LAYOUT,
 ) -> Checkpoint:
     """Load a model, its tokenizer and presets; raises CheckpointError naming what is missing or wrong.
 
-    device: "cpu", "cuda", "cuda:1", … (default: a GPU where there is one); dtype: float32 by default.
+    device: "cpu", "cuda", "cuda:1", … (default: a GPU where there is one); dtype: float32 by default. An MMaDA model
+    also takes the folder of its image tokenizer (default: image_tokenizer/ in its own folder) and the layout of its
+    picture prompts, one of `mmada.LAYOUTS`.
     """
     folder = find_model(name)
     config = read_json(folder / "config.json")
@@ -128,9 +165,16 @@ def load_checkpoint(
         raise CheckpointError(f"{folder / 'config.json'}: mask_token_id must be a token id, not {mask_id!r}")
     if not (folder / "tokenizer.json").exists():
         raise CheckpointError(f"{folder / 'tokenizer.json'} is missing")
-    tokenizer = load_tokenizer(folder)
+    sees = config.get("model_type") == mmada.MODEL_TYPE
+    if image_tokenizer is not None and not sees:
+        raise CheckpointError(f"{name} reads text alone: it takes no image tokenizer")
+    tokenizer = load_tokenizer(folder, needs_template=not sees or mmada.layout_named(layout).template)
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    model = load_model(folder, dtype or torch.float32, device)
+    if sees:
+        found = read_shapes(folder).get(EMBEDDING, (0,))[0]
+        mmada.check_rows(config, found, folder)
+        config = {**config, "embedding_size": found}
+    model = load_model(folder, dtype or torch.float32, device, config)
     rows = model.config.vocab_size
     if not 0 <= mask_id < rows or isinstance(mask_id, bool):
         raise CheckpointError(
@@ -138,6 +182,10 @@ def load_checkpoint(
         )
     if len(tokenizer) > rows:
         raise CheckpointError(f"{folder}: the tokenizer has {len(tokenizer)} tokens, the embedding only {rows} rows")
+    reader = None
+    if sees:
+        where = None if image_tokenizer is None else Path(image_tokenizer)
+        reader = mmada.load_reader(folder, config, tokenizer, image_tokenizer=where, layout=layout, device=device)
     turn_end = tokenizer.convert_tokens_to_ids("<|eot_id|>")
     ends = {config.get("eos_token_id"), tokenizer.eos_token_id, turn_end} - {None, tokenizer.unk_token_id}
     return Checkpoint(
@@ -148,10 +196,11 @@ def load_checkpoint(
         end_ids=tuple(sorted(ends)),
         context=model.config.max_position_embeddings,
         presets=read_presets(folder),
+        reader=reader,
     )
 
 
-def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
+def load_tokenizer(folder: Path, needs_template: bool = True) -> PreTrainedTokenizerFast:
     """The fast tokenizer of a folder, tried once on a message; raises CheckpointError for one that can't be used.
 
     Loaded directly: AutoTokenizer would ask to run the checkpoint's own code.
@@ -163,7 +212,7 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
     except Exception as error:  # the tokenizers library raises bare Exception, a template anything
         reason = " ".join(str(error).split())[:200]
         raise CheckpointError(f"{folder}: the tokenizer can't be used: {type(error).__name__}: {reason}") from error
-    if not tokenizer.chat_template:
+    if needs_template and not tokenizer.chat_template:
         raise CheckpointError(f"{folder}: the tokenizer has no chat template")
     return tokenizer
 

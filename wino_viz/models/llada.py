@@ -22,14 +22,10 @@ from typing import Any
 import torch
 from huggingface_hub import save_torch_state_dict
 from huggingface_hub.errors import StrictDataclassError
-from safetensors import SafetensorError, safe_open
 from transformers import LlamaConfig, LlamaForCausalLM
 from transformers.utils import logging as transformers_logging
 
-
-class CheckpointError(ValueError):
-    """A model folder that can't be used; the message names the file, key or tensor that is wrong."""
-
+from wino_viz.models.files import CheckpointError, check_tensors, read_json, read_shapes
 
 # LLaDA's key -> the LlamaConfig field of the same meaning.
 CONFIG_KEYS = {
@@ -58,8 +54,6 @@ FIXED_KEYS = {
     "input_emb_norm": False,
     "scale_logits": False,
 }
-
-FLOATS = ("BF16", "F16", "F32", "F64")  # what weights may be stored as
 
 # transformers' tensor name -> LLaDA's, as regular expressions. `ff_out` means two things in LLaDA: inside a block the
 # MLP's down projection, at the top the untied language-model head. `ff_proj` is the MLP's gate.
@@ -156,13 +150,18 @@ def bidirectional(model: LlamaForCausalLM) -> LlamaForCausalLM:
     return model
 
 
-def load_model(folder: Path, dtype: torch.dtype, device: str | torch.device = "cpu") -> LlamaForCausalLM:
-    """Load a LLaDA folder (config.json and safetensors shards) for evaluation.
+def load_model(
+    folder: Path,
+    dtype: torch.dtype,
+    device: str | torch.device = "cpu",
+    llada: Mapping[str, Any] | None = None,
+) -> LlamaForCausalLM:
+    """Load a LLaDA folder (config.json and safetensors shards) for evaluation; `llada` stands in for config.json.
 
     Raises CheckpointError naming the first missing, extra or wrongly shaped tensor, by its name in the checkpoint.
     """
     try:
-        config = llama_config(read_json(folder / "config.json"))
+        config = llama_config(read_json(folder / "config.json") if llada is None else llada)
     except (TypeError, ValueError, ZeroDivisionError, StrictDataclassError) as error:
         raise CheckpointError(f"{folder / 'config.json'}: {error}") from error
     with torch.device("meta"):
@@ -195,65 +194,17 @@ def _quiet() -> Iterator[None]:
 
 
 def save_model(
-    model: LlamaForCausalLM, folder: Path, *, mask_token_id: int, eos_token_id: int, dtype=torch.bfloat16
+    model: LlamaForCausalLM,
+    folder: Path,
+    *,
+    mask_token_id: int,
+    eos_token_id: int,
+    dtype: torch.dtype = torch.bfloat16,
+    more: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write config.json and safetensors shards under 15 MB in the published LLaDA format."""
+    """Write config.json (with the keys of `more`) and safetensors shards under 15 MB in the published LLaDA format."""
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {llada_name(name): t.detach().to("cpu", dtype).contiguous() for name, t in model.state_dict().items()}
     save_torch_state_dict(tensors, folder, max_shard_size="14MB")
     config = llada_config(model.config, mask_token_id=mask_token_id, eos_token_id=eos_token_id)
-    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object from a file; raises CheckpointError naming the file when it is missing or malformed."""
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise CheckpointError(f"{path} is missing") from None
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path} can't be read: {error}") from None
-    if not isinstance(data, dict):
-        raise CheckpointError(f"{path} must hold a JSON object")
-    return data
-
-
-def read_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
-    """Name and shape of every tensor in a folder's safetensors files, from their headers alone."""
-    index = folder / "model.safetensors.index.json"
-    if index.exists():
-        weight_map = read_json(index).get("weight_map")
-        if not isinstance(weight_map, dict) or not all(isinstance(name, str) for name in weight_map.values()):
-            raise CheckpointError(f"{index}: weight_map must map tensor names to file names")
-        names = sorted(set(weight_map.values()))
-    else:
-        names = ["model.safetensors"]
-    shapes = {}
-    for name in names:
-        if Path(name).name != name:
-            raise CheckpointError(f"{index}: {name!r} is not the name of a file in this folder")
-        try:
-            with safe_open(folder / name, framework="pt") as shard:
-                for key in shard.keys():  # noqa: SIM118
-                    part = shard.get_slice(key)
-                    shapes[key] = tuple(part.get_shape())
-                    if part.get_dtype() not in FLOATS:
-                        raise CheckpointError(
-                            f"{folder / name}: tensor {key} is {part.get_dtype()}, not one of {FLOATS}"
-                        )
-        except FileNotFoundError:
-            raise CheckpointError(f"{folder / name} is missing") from None
-        except (SafetensorError, OSError) as error:
-            raise CheckpointError(f"{folder / name} can't be read: {error}") from None
-    return shapes
-
-
-def check_tensors(expected: Mapping[str, tuple], found: Mapping[str, tuple], folder: Path) -> None:
-    """Raise CheckpointError naming the tensors that are missing, extra or of another shape."""
-    for problem, names in (("missing", expected.keys() - found.keys()), ("not known", found.keys() - expected.keys())):
-        if names:
-            more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-            raise CheckpointError(f"{folder}: tensor {min(names)}{more} {'is' if not more else 'are'} {problem}")
-    for name, shape in expected.items():
-        if found[name] != shape:
-            raise CheckpointError(f"{folder}: tensor {name} has shape {found[name]}, expected {shape}")
+    (folder / "config.json").write_text(json.dumps({**config, **(more or {})}, indent=2) + "\n")

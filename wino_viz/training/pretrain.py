@@ -18,6 +18,7 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -152,40 +153,88 @@ def optimizer_for(model: LlamaForCausalLM, recipe: Recipe, fused: bool) -> torch
     return torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(0.9, 0.98), fused=fused)
 
 
+class Corpus(Protocol):
+    """What a run is trained on, and how its progress is told."""
+
+    tokenizer: PreTrainedTokenizerFast
+    rows: int  # of the embedding
+    max_length: int  # the context that the configuration names
+
+    def batches(self, recipe: Recipe) -> Dataset:
+        """Batch number k, made from (seed, k) alone."""
+
+    def to_ids(self, batch: tuple[torch.Tensor, ...], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+        """A batch on the device as ids (B, T) and where each answer starts (B,)."""
+
+    def start(self, model: LlamaForCausalLM) -> None:
+        """Change fresh weights before training."""
+
+    def probe(self, model: LlamaForCausalLM, count: int) -> dict[str, float]:
+        """Figures on `count` validation problems; quick, and they rank runs."""
+
+
+class WordProblems:
+    """The corpus of llada-mini."""
+
+    max_length = MAX_SEQUENCE_LENGTH
+
+    def __init__(self, tokenizer: PreTrainedTokenizerFast) -> None:
+        self.tokenizer, self.rows = tokenizer, len(tokenizer)
+
+    def batches(self, recipe: Recipe) -> Dataset:
+        return Batches(self.tokenizer, recipe.batch_tokens, recipe.seed)
+
+    def to_ids(self, batch: tuple[torch.Tensor, ...], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+        ids, starts = batch
+        return ids.to(device, non_blocking=True), starts.to(device, non_blocking=True)
+
+    def start(self, model: LlamaForCausalLM) -> None:
+        pass
+
+    def probe(self, model: LlamaForCausalLM, count: int) -> dict[str, float]:
+        rng = Random(1)
+        examples = [arithmetic.generate(rng, "validation") for _ in range(count)]
+        prompts, _ = encode(self.tokenizer, examples)
+        texts, passes = decode_texts(model, self.tokenizer, prompts, gen_length=128, block_length=64)
+        verdicts = [arithmetic.check(arithmetic.record(e), text) for e, text in zip(examples, texts, strict=True)]
+        return {
+            "accuracy": sum(bool(v.correct) for v in verdicts) / count,
+            "faithful": sum(v.faithful for v in verdicts) / count,
+            "passes": passes,
+        }
+
+
 @torch.no_grad()
-def probe(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, count: int) -> dict[str, float]:
-    """Accuracy and faithfulness on `count` validation problems, by threshold decoding (quick, and it ranks runs)."""
-    rng = Random(1)
-    examples = [arithmetic.generate(rng, "validation") for _ in range(count)]
+def decode_texts(
+    model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, prompts: list[list[int]], **lengths: int
+) -> tuple[list[str], float]:
+    """Answers to prompts by threshold decoding at 0.9, and the mean number of passes."""
     mask_id = tokenizer.convert_tokens_to_ids(tokens.MASK)
-    prompts, _ = encode(tokenizer, examples)
-    decoders = [ThresholdSettings(tau=0.9).start(Canvas(prompt_ids=p, mask_id=mask_id)) for p in prompts]
+    canvases = [Canvas(prompt_ids=prompt, mask_id=mask_id, **lengths) for prompt in prompts]
+    decoders = [ThresholdSettings(tau=0.9).start(canvas) for canvas in canvases]
     with torch.compiler.set_stance("force_eager"):
         passes = sum(1 for _ in decode_many(decoders, Denoiser(model.eval(), mask_id), in_flight=256))
     model.train()
-    verdicts = [
-        arithmetic.check(arithmetic.record(e), tokenizer.decode(d.canvas, skip_special_tokens=True))
-        for e, d in zip(examples, decoders, strict=True)
+    texts = [
+        tokenizer.decode([i for i in decoder.canvas if i < len(tokenizer)], skip_special_tokens=True)
+        for decoder in decoders
     ]
-    return {
-        "accuracy": sum(bool(v.correct) for v in verdicts) / count,
-        "faithful": sum(v.faithful for v in verdicts) / count,
-        "passes": passes / count,
-    }
+    return texts, passes / len(prompts)
 
 
-def train(recipe: Recipe, tokenizer: PreTrainedTokenizerFast, options: argparse.Namespace) -> LlamaForCausalLM:
+def train(recipe: Recipe, corpus: Corpus, options: argparse.Namespace) -> LlamaForCausalLM:
     """Run (or go on with) the recipe, printing progress; returns the trained float32 model."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    tokenizer = corpus.tokenizer
     torch.manual_seed(recipe.seed)
     config = LlamaConfig(
-        vocab_size=len(tokenizer),
+        vocab_size=corpus.rows,
         hidden_size=recipe.d_model,
         num_hidden_layers=recipe.layers,
         num_attention_heads=recipe.heads,
         num_key_value_heads=recipe.heads,
         intermediate_size=recipe.mlp,
-        max_position_embeddings=MAX_SEQUENCE_LENGTH,
+        max_position_embeddings=corpus.max_length,
         rms_norm_eps=1e-5,
         rope_parameters={"rope_type": "default", "rope_theta": 10000.0},
         use_cache=False,
@@ -194,7 +243,9 @@ def train(recipe: Recipe, tokenizer: PreTrainedTokenizerFast, options: argparse.
     if options.init:
         model = load_model(options.init, torch.float32, device).train()
     else:
-        model = start_weights(new_model(config)).to(device).train()
+        model = new_model(config)
+        corpus.start(model)
+        model = start_weights(model).to(device).train()
     optimizer = optimizer_for(model, recipe, fused=device.type == "cuda")
     loss_of, mask_id = weighted_loss, tokenizer.convert_tokens_to_ids(tokens.MASK)
     if device.type == "cuda":
@@ -214,7 +265,7 @@ def train(recipe: Recipe, tokenizer: PreTrainedTokenizerFast, options: argparse.
         print(f"going on from step {first} of {recipe.steps}", flush=True)
 
     last = min(recipe.steps, first + options.at_most) if options.at_most else recipe.steps
-    batches = Subset(Batches(tokenizer, recipe.batch_tokens, recipe.seed), range(first, last))
+    batches = Subset(corpus.batches(recipe), range(first, last))
     loader = DataLoader(
         batches, batch_size=None, num_workers=options.workers, prefetch_factor=8 if options.workers else None
     )
@@ -225,9 +276,9 @@ def train(recipe: Recipe, tokenizer: PreTrainedTokenizerFast, options: argparse.
             state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "recipe": asdict(recipe)}
             torch.save({**state, "step": step, "seconds": seconds + time.perf_counter() - started}, checkpoint)
 
-    for step, (ids, starts) in enumerate(loader, start=first):
+    for step, batch in enumerate(loader, start=first):
         generator = torch.Generator(device).manual_seed(recipe.seed * 1_000_003 + step)
-        ids, starts = ids.to(device, non_blocking=True), starts.to(device, non_blocking=True)
+        ids, starts = corpus.to_ids(batch, device)
         if step < recipe.pretraining_share * recipe.steps:
             starts = torch.zeros_like(starts)  # the question is text to be learned, too
         noisy, weight = mask_tokens(ids, starts, mask_id, generator)
@@ -250,17 +301,20 @@ def train(recipe: Recipe, tokenizer: PreTrainedTokenizerFast, options: argparse.
             line = f"step {step}/{recipe.steps}  loss {mean:.4f}  lr {rate:.2e}  {seen / spent / 1e6:.2f} M tokens/s"
             print(f"{line}  {seconds + spent:.0f} s", flush=True)
         if options.probe_every and (step % options.probe_every == 0 or step == last):
-            found = probe(model, tokenizer, 256)
+            found = corpus.probe(model, options.probe_count)
             print("   validation: " + "  ".join(f"{k} {v:.3f}" for k, v in found.items()), flush=True)
         if options.save_every and step % options.save_every == 0:
             save_checkpoint()
+        if options.stop_after and time.perf_counter() - started > options.stop_after:
+            break
     save_checkpoint()
     print(f"trained to step {step} in {seconds + time.perf_counter() - started:.0f} s", flush=True)
     return model
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def parser(description: str) -> argparse.ArgumentParser:
+    """The options of a run; the recipe's fields are among them."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
         "--out", type=Path, required=True, help="folder for the model; must hold the tokenizer or gets one"
     )
@@ -269,22 +323,33 @@ def main() -> None:
         "--init", type=Path, help="model folder to start from (a new optimizer) instead of fresh weights"
     )
     parser.add_argument("--at-most", type=int, default=0, help="stop after so many steps of this call (0: all)")
+    parser.add_argument(
+        "--stop-after", type=float, default=0, help="stop after so many seconds of this call (0: never)"
+    )
     parser.add_argument("--workers", type=int, default=0, help="processes that make batches")
     parser.add_argument("--report-every", type=int, default=100)
     parser.add_argument("--probe-every", type=int, default=0, help="decode validation problems every so many steps")
+    parser.add_argument("--probe-count", type=int, default=256, help="validation problems to decode")
     parser.add_argument("--save-every", type=int, default=0, help="write the checkpoint every so many steps")
     for name, value in asdict(Recipe(steps=0)).items():
         default = None if name == "steps" else value
         parser.add_argument(f"--{name.replace('_', '-')}", type=type(value), default=default, required=name == "steps")
-    options = parser.parse_args()
-    recipe = Recipe(**{name: getattr(options, name) for name in asdict(Recipe(steps=0))})
+    return parser
 
+
+def recipe_of(options: argparse.Namespace) -> Recipe:
+    return Recipe(**{name: getattr(options, name) for name in asdict(Recipe(steps=0))})
+
+
+def main() -> None:
+    options = parser(__doc__).parse_args()
+    recipe = recipe_of(options)
     if options.init:
         tokens.save_tokenizer(PreTrainedTokenizerFast.from_pretrained(options.init), options.out)
     elif not (options.out / "tokenizer.json").exists():
         tokens.save_tokenizer(tokens.train_tokenizer(tokens.corpus(60_000, recipe.seed), 1536), options.out)
     tokenizer = PreTrainedTokenizerFast.from_pretrained(options.out)
-    model = train(recipe, tokenizer, options)
+    model = train(recipe, WordProblems(tokenizer), options)
     mask_id = tokenizer.convert_tokens_to_ids(tokens.MASK)
     save_model(model, options.out, mask_token_id=mask_id, eos_token_id=tokenizer.eos_token_id)
 

@@ -1,0 +1,75 @@
+"""Reading model folders that come from anywhere: JSON objects, safetensors headers, and errors that name what is wrong."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+
+FLOATS = ("BF16", "F16", "F32", "F64")  # what weights may be stored as
+
+
+class CheckpointError(ValueError):
+    """A model folder that can't be used; the message names the file, key or tensor that is wrong."""
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object from a file; raises CheckpointError naming the file when it is missing or malformed."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise CheckpointError(f"{path} is missing") from None
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path} can't be read: {error}") from None
+    if not isinstance(data, dict):
+        raise CheckpointError(f"{path} must hold a JSON object")
+    return data
+
+
+def read_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
+    """Name and shape of every tensor in a folder's safetensors files, from their headers alone."""
+    index = folder / "model.safetensors.index.json"
+    if index.exists():
+        weight_map = read_json(index).get("weight_map")
+        if not isinstance(weight_map, dict) or not all(isinstance(name, str) for name in weight_map.values()):
+            raise CheckpointError(f"{index}: weight_map must map tensor names to file names")
+        names = sorted(set(weight_map.values()))
+    else:
+        names = ["model.safetensors"]
+    shapes = {}
+    for name in names:
+        if Path(name).name != name:
+            raise CheckpointError(f"{index}: {name!r} is not the name of a file in this folder")
+        shapes |= read_header(folder / name)
+    return shapes
+
+
+def read_header(path: Path, integers: Collection[str] = ()) -> dict[str, tuple[int, ...]]:
+    """Name and shape of every tensor of one safetensors file. All hold floats, those of `integers` may hold others."""
+    shapes = {}
+    try:
+        with safe_open(path, framework="pt") as shard:
+            for key in shard.keys():  # noqa: SIM118
+                part = shard.get_slice(key)
+                shapes[key] = tuple(part.get_shape())
+                if part.get_dtype() not in FLOATS and key not in integers:
+                    raise CheckpointError(f"{path}: tensor {key} is {part.get_dtype()}, not one of {FLOATS}")
+    except FileNotFoundError:
+        raise CheckpointError(f"{path} is missing") from None
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path} can't be read: {error}") from None
+    return shapes
+
+
+def check_tensors(expected: Mapping[str, tuple], found: Mapping[str, tuple], folder: Path) -> None:
+    """Raise CheckpointError naming the tensors that are missing, extra or of another shape."""
+    for problem, names in (("missing", expected.keys() - found.keys()), ("not known", found.keys() - expected.keys())):
+        if names:
+            more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+            raise CheckpointError(f"{folder}: tensor {min(names)}{more} {'is' if not more else 'are'} {problem}")
+    for name, shape in expected.items():
+        if found[name] != shape:
+            raise CheckpointError(f"{folder}: tensor {name} has shape {found[name]}, expected {shape}")

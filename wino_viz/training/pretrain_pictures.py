@@ -1,0 +1,209 @@
+"""Pretrain the embedded multimodal model: masked diffusion on captions and answers about scenes drawn while it trains.
+
+    python -m wino_viz.training.pretrain_pictures --out assets/models/mmada-mini --steps 16000 --pretraining-share 0
+    python -m wino_viz.training.pretrain_pictures --out runs/toy --steps 4 --batch-tokens 4096 --d-model 64 --layers 2 \\
+        --heads 2 --pretraining-share 0                                                                    # a laptop
+
+`--out` must hold the picture tokenizer (image_tokenizer/, made by `wino_viz.training.image_tokenizer`), which stays as it
+is. A sequence is a picture's codes, a question, and the answer, in the layout of MMaDA's demonstration; the answer alone
+is masked, and padded with end-of-text to the sequence's length. Each picture serves several sequences. Everything else
+is as in `pretrain.py`, whose options these are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import torch
+from PIL import Image
+from torch.utils.data import Dataset
+from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
+
+from wino_viz.models import mmada
+from wino_viz.models.llada import save_model
+from wino_viz.models.magvit import load_magvit
+from wino_viz.tasks.scenes import Scene, draw, generate, question_record
+from wino_viz.tasks.scenes_check import check_answer, check_caption
+from wino_viz.tasks.scenes_wording import CAPTION_PROMPTS, caption, question
+from wino_viz.training import tokenizer as tokens
+from wino_viz.training.image_tokenizer import RESOLUTION, as_pixels
+from wino_viz.training.pretrain import Recipe, decode_texts, parser, recipe_of, train
+
+VOCABULARY, TEXT_ROWS = (
+    1000,
+    1024,
+)  # tokens, and rows kept for them: LLaDA's embedding, too, is larger than its tokenizer
+RESERVED = tuple(f"<|reserved_token_{n}|>" for n in range(11))  # as many as MMaDA gives a role
+MAX_LENGTH = 384
+TEXTS_PER_PICTURE = 4
+# Most pictures are drawn at the size that the model sees; some larger ones are scaled down, as those of users are.
+SIZES, SIZE_WEIGHTS = (128, 256, 512), (80, 15, 5)
+# Sequence length -> (share of the batches, share of captions in them; the rest are questions). Codes and layout take
+# about 280 tokens. Several lengths teach canvases from 24 to about 100 tokens.
+LENGTHS = {312: (0.22, 0.0), 328: (0.08, 0.1), 352: (0.50, 0.85), 384: (0.20, 0.85)}
+CAPTION_CANVAS = {"gen_length": 64, "block_length": 64}
+ANSWER_CANVAS = {"gen_length": 32, "block_length": 32}
+
+
+class Scenes:
+    """The corpus of mmada-mini; `folder` holds the text tokenizer and the picture tokenizer."""
+
+    max_length = MAX_LENGTH
+
+    def __init__(self, folder: Path) -> None:
+        self.tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        magvit = load_magvit(folder / mmada.TOKENIZER_FOLDER, device)
+        self.reader = mmada.ImageReader(magvit, RESOLUTION, len(self.tokenizer))
+        self.codebook_size = magvit.config.codebook_size
+        self.rows = TEXT_ROWS + self.codebook_size
+        self._kept: dict[tuple[str, int], tuple[list, list, list]] = {}
+
+    def batches(self, recipe: Recipe) -> Dataset:
+        return SceneBatches(self.tokenizer, self.reader.side**2, recipe.batch_tokens, recipe.seed)
+
+    def to_ids(self, batch: tuple[torch.Tensor, ...], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+        pictures, which, ids, starts = batch
+        codes = self.reader.magvit.encode(as_pixels(pictures, device)).flatten(1) + self.reader.offset  # (P, h·w)
+        ids, starts = ids.to(device, non_blocking=True), starts.to(device, non_blocking=True)
+        ids[:, 2 : 2 + codes.shape[1]] = codes.clone()[which.to(device)]
+        return ids, starts
+
+    def start(self, model: LlamaForCausalLM) -> None:
+        """Give codes that share bits embeddings that are alike: a random direction for each bit, added up by sign."""
+        signs = self.reader.magvit.quantize.embedding.cpu()  # (codes, bits)
+        embedding = model.model.embed_tokens.weight
+        with torch.no_grad():
+            directions = torch.randn(signs.shape[1], embedding.shape[1]) * 0.02 / signs.shape[1] ** 0.5
+            rows = slice(self.reader.offset, self.reader.offset + self.codebook_size)
+            embedding[rows] = signs @ directions + 0.5 * embedding[rows]
+
+    def probe(self, model: LlamaForCausalLM, count: int) -> dict[str, float]:
+        """Captions and answers right, by threshold decoding at 0.9: of validation scenes, and of held-out pairs."""
+        figures = {}
+        for split, short in (("validation", "val"), ("test", "held-out")):
+            scenes, codes, asked = self._probed(split, count)
+            captions, passes = self._decode(model, [CAPTION_PROMPTS[0]] * count, codes, CAPTION_CANVAS)
+            answers, _ = self._decode(model, [q.text for q in asked], codes, ANSWER_CANVAS)
+            told = [check_caption({"scene": s.to_dict()}, text) for s, text in zip(scenes, captions, strict=True)]
+            said = [check_answer(question_record(s, "", q), t) for s, q, t in zip(scenes, asked, answers, strict=True)]
+            figures |= {
+                f"{short} captions": sum(bool(v.correct) for v in told) / count,
+                f"{short} faithful": sum(v.faithful for v in told) / count,
+                f"{short} answers": sum(bool(v.correct) for v in said) / count,
+                f"{short} passes": passes,
+            }
+        return figures
+
+    def _probed(self, split: str, count: int) -> tuple[list, list, list]:
+        if (split, count) not in self._kept:
+            rng = Random(f"probe {split}")
+            scenes = [generate(rng, split) for _ in range(count)]
+            codes = [self.reader.codes(draw(scene, RESOLUTION)) for scene in scenes]
+            self._kept[split, count] = scenes, codes, [question(scene, rng) for scene in scenes]
+        return self._kept[split, count]
+
+    def _decode(self, model, prompts: list[str], codes: list[np.ndarray], canvas: dict) -> tuple[list[str], float]:
+        ids = [mmada.prompt_ids(self.reader, self.tokenizer, p, c) for p, c in zip(prompts, codes, strict=True)]
+        return decode_texts(model, self.tokenizer, ids, **canvas)
+
+
+class SceneBatches(Dataset):
+    """Batch number k, made from (seed, k) alone: pictures (P, H, W, 3) uint8, which of them each sequence shows (B,),
+
+    ids (B, T) with room for the codes from index 2 on, and where each answer starts (B,).
+    """
+
+    def __init__(
+        self, tokenizer: PreTrainedTokenizerFast, codes: int, batch_tokens: int, seed: int, split: str = "train"
+    ) -> None:
+        self.tokenizer, self.batch_tokens, self.seed, self.split = tokenizer, batch_tokens, seed, split
+        one = tokenizer.convert_tokens_to_ids
+        self.head = [one(mmada.UNDERSTANDING), one(mmada.START_OF_IMAGE), *[0] * codes, one(mmada.END_OF_IMAGE)]
+
+    def __getitem__(self, k: int) -> tuple[torch.Tensor, ...]:
+        rng = Random(f"scenes {self.split} {self.seed} {k}")
+        length = rng.choices(list(LENGTHS), [share for share, _ in LENGTHS.values()])[0]
+        captions = LENGTHS[length][1]
+        size = max(1, self.batch_tokens // length)
+        ids = np.full((size, length), self.tokenizer.eos_token_id, np.int64)
+        starts, which, pictures = np.zeros(size, np.int64), np.zeros(size, np.int64), []
+        filled = 0
+        while filled < size:
+            scene = generate(rng, self.split)
+            count = min(TEXTS_PER_PICTURE, size - filled)
+            texts = [pair(scene, rng, captions) for _ in range(count)]
+            for prompt, answer in zip(*self._encode(texts), strict=True):
+                row = [*self.head, *prompt, *answer]
+                if len(row) > length:
+                    continue
+                ids[filled, : len(row)] = row
+                starts[filled], which[filled] = len(self.head) + len(prompt), len(pictures)
+                filled += 1
+            pictures.append(np.asarray(drawn(scene, rng)))
+        return tuple(torch.from_numpy(part) for part in (np.stack(pictures), which, ids, starts))
+
+    def _encode(self, texts: list[tuple[str, str]]) -> tuple[list, list]:
+        chats = [tokens.START + chat_text(prompt) for prompt, _ in texts]
+        answers = [answer + tokens.TURN_END for _, answer in texts]
+        return tuple(self.tokenizer(part, add_special_tokens=False)["input_ids"] for part in (chats, answers))
+
+    def __len__(self) -> int:
+        return 2**31
+
+
+def drawn(scene: Scene, rng: Random) -> Image.Image:
+    """The picture of a scene, RESOLUTION pixels along each side."""
+    (size,) = rng.choices(SIZES, SIZE_WEIGHTS)
+    picture = draw(scene, size)
+    return picture if size == RESOLUTION else picture.resize((RESOLUTION, RESOLUTION), Image.Resampling.BICUBIC)
+
+
+def pair(scene: Scene, rng: Random, captions: float) -> tuple[str, str]:
+    """A prompt and its answer: a caption as often as `captions` says, else a question."""
+    if rng.random() < captions:
+        return rng.choice(CAPTION_PROMPTS), caption(scene, rng)
+    asked = question(scene, rng)
+    return asked.text, asked.answer
+
+
+def chat_text(prompt: str) -> str:
+    """What follows the picture in MMaDA's demonstration: one line break after each header."""
+    start, end = tokens.HEADER_START, tokens.HEADER_END
+    return f"{start}user{end}\n{prompt}{tokens.TURN_END}{start}assistant{end}\n"
+
+
+def corpus(examples: int, seed: int) -> Iterable[str]:
+    """Prompts and answers of the training split."""
+    rng = Random(seed)
+    for _ in range(examples):
+        yield from pair(generate(rng, "train"), rng, 0.6)
+
+
+def main() -> None:
+    options = parser(__doc__).parse_args()
+    recipe = recipe_of(options)
+    if not (options.out / "tokenizer.json").exists():
+        made = tokens.train_tokenizer(corpus(60_000, recipe.seed), VOCABULARY, RESERVED)
+        tokens.save_tokenizer(made, options.out)
+    scenes = Scenes(options.out)
+    model = train(recipe, scenes, options)
+    mask_id = scenes.tokenizer.convert_tokens_to_ids(tokens.MASK)
+    more = {
+        "architectures": ["MMadaModelLM"],
+        "model_type": mmada.MODEL_TYPE,
+        "llm_vocab_size": TEXT_ROWS,
+        "codebook_size": scenes.codebook_size,
+        "new_vocab_size": scenes.rows,
+        "num_new_special_tokens": 0,
+        "num_vq_tokens": scenes.reader.side**2,
+    }
+    save_model(model, options.out, mask_token_id=mask_id, eos_token_id=scenes.tokenizer.eos_token_id, more=more)
+    mmada.save_preprocessor(options.out, RESOLUTION)
+
+
+if __name__ == "__main__":
+    main()
