@@ -3,9 +3,10 @@
     caption(scene, Random(0))   # "From left to right there are a small red star, a blue circle and an orange cross."
     question(scene, Random(0))  # Question("colour", "What colour is the star?", "It is red.")
 
-A caption takes one of nine frames, each with several openings, then its own order, names and relations: words
-drafted in parallel from two of them can't both be right. The first mention of a thing is indefinite ("a red star",
-"two blue circles"), any later one definite ("the red star"): the checker (scenes_check.py) counts things by that rule.
+A caption takes one of nine frames, each with several openings, then its own names and relations: words drafted in
+parallel from two of them can't both be right. Of several ways to say the same, one is the favourite, so that a model
+can be fairly sure of it. The first mention of a thing is indefinite ("a red star", "two blue circles"), any later one
+definite ("the red star"): the checker (scenes_check.py) counts things by that rule.
 """
 
 from __future__ import annotations
@@ -51,15 +52,15 @@ SUGGESTIONS = (
 PLURAL = {shape: shape + ("es" if shape.endswith("s") else "s") for shape in SHAPES}
 NUMBERS = ("no", "one", "two", "three", "four", "five")
 ORDINALS = ("first", "second", "third", "fourth", "fifth")
-SIZE_WORDS = {"small": ("small", "small", "little"), "medium": ("medium",), "large": ("large", "large", "big")}
+SIZE_WORDS = {"small": ("small", "little"), "medium": ("medium",), "large": ("large", "big")}
 ANYTHING = (("object", "objects"), ("shape", "shapes"), ("thing", "things"))
 
 OPPOSITE = {"left": "right", "right": "left", "above": "below", "below": "above"}
 BESIDE = {
     "left": ("left of", "to the left of"),
     "right": ("right of", "to the right of"),
-    "above": ("above", "above", "over"),
-    "below": ("below", "below", "under"),
+    "above": ("above", "over"),
+    "below": ("below", "under"),
 }
 WITH_IT = {"left": "on its left", "right": "on its right", "above": "above it", "below": "below it"}
 PLACES = {
@@ -67,7 +68,7 @@ PLACES = {
     "top right": ("in the top right corner", "at the top right", "in the upper right"),
     "bottom left": ("in the bottom left corner", "at the bottom left", "in the lower left"),
     "bottom right": ("in the bottom right corner", "at the bottom right", "in the lower right"),
-    "middle": ("in the middle", "in the middle", "in the centre"),
+    "middle": ("in the middle", "in the centre"),
     "top": ("at the top", "near the top"),
     "bottom": ("at the bottom", "near the bottom"),
     "left": ("on the left",),
@@ -160,6 +161,14 @@ def _pick(rng: Random, table: Sequence):
     return table[int(rng.random() * len(table))]  # a third of the time of rng.choice
 
 
+FAVOURITE = 0.7  # how often the first of several ways to say the same is taken
+
+
+def _favour(rng: Random, table: Sequence):
+    """The first of the table mostly, now and then one of the others."""
+    return table[0] if len(table) == 1 or rng.random() < FAVOURITE else table[1 + int(rng.random() * (len(table) - 1))]
+
+
 def _capital(text: str) -> str:
     return text[0].upper() + text[1:]
 
@@ -174,8 +183,8 @@ def _list(rng: Random, items: Sequence[str]) -> str:
         return items[0]
     *rest, last = items
     if len(items) == 2:
-        return rest[0] + _pick(rng, (" and ",) * 6 + (" and also ", " together with ")) + last
-    return ", ".join(rest) + _pick(rng, (" and ", " and ", " and ", ", and ", ", as well as ")) + last
+        return rest[0] + _favour(rng, (" and ", " and also ", " together with ")) + last
+    return ", ".join(rest) + _favour(rng, (" and ", ", and ", ", as well as ")) + last
 
 
 class _Voice:
@@ -183,25 +192,26 @@ class _Voice:
 
     def __init__(self, scene: Scene, rng: Random):
         self.scene, self.rng = scene, rng
-        self.sized = _pick(rng, (0.0, 0.5, 1.0, 1.0))  # how often a first mention tells the size
+        self.sized = _pick(rng, (False, True, True))  # first mentions tell the size
+        self.sizes = {size: _favour(rng, words) for size, words in SIZE_WORDS.items()}  # in one way throughout
         self.one = rng.random() < 0.1  # "one red star" for "a red star"
-        self.grouped = rng.random() < 0.7  # "two red stars" for "a small red star and a large red star"
+        self.grouped = rng.random() < 0.4  # "two red stars" for "a small red star and a large red star"
         self.placed: set[Thing] = set()  # things whose place is told
         self.related: set[frozenset[Thing]] = set()  # pairs whose relation is told
 
     def a(self, thing: Thing) -> str:
         words = f"{thing.colour} {thing.shape}"
-        if self.rng.random() < self.sized or not _alone(self.scene, colour=thing.colour, shape=thing.shape):
-            words = f"{_pick(self.rng, SIZE_WORDS[thing.size])} {words}"
+        if self.sized or not _alone(self.scene, colour=thing.colour, shape=thing.shape):
+            words = f"{self.sizes[thing.size]} {words}"
         return f"one {words}" if self.one else _article(words)
 
     def the(self, thing: Thing) -> str:
         return definite(self.scene, thing, self.rng)
 
     def all(self) -> list[str]:
-        """Every thing, in random order, those of one shape and colour in one group (or not)."""
+        """Every thing from left to right, those of one shape and colour in one group (or not)."""
         groups: dict[tuple[str, str], list[Thing]] = {}
-        for thing in self.shuffled():
+        for thing in self.from_left():
             groups.setdefault((thing.colour, thing.shape), []).append(thing)
         items = []
         for (colour, shape), things in groups.items():
@@ -214,8 +224,12 @@ class _Voice:
     def list(self) -> str:
         return _list(self.rng, self.all())
 
-    def shuffled(self) -> list[Thing]:
-        return self.rng.sample(self.scene.things, len(self.scene.things))
+    def from_left(self) -> list[Thing]:
+        """The things in the order in which they are told where nothing else orders them.
+
+        A random order would leave every word of a list undecided until the words before it stand.
+        """
+        return sorted(self.scene.things, key=lambda thing: (thing.x, thing.y))
 
 
 def definite(scene: Scene, thing: Thing, rng: Random) -> str:
@@ -223,7 +237,7 @@ def definite(scene: Scene, thing: Thing, rng: Random) -> str:
     same_shape = [other for other in scene.things if other.shape == thing.shape]
     same_both = [other for other in same_shape if other.colour == thing.colour]
     if len(same_both) > 1:
-        return f"the {_pick(rng, SIZE_WORDS[thing.size])} {thing.colour} {thing.shape}"
+        return f"the {_favour(rng, SIZE_WORDS[thing.size])} {thing.colour} {thing.shape}"
     if len(same_shape) > 1 or rng.random() < 0.65:
         return f"the {thing.colour} {thing.shape}"
     return f"the {thing.shape}"
@@ -236,19 +250,19 @@ def _pairs(scene: Scene, rng: Random) -> list[tuple[Thing, str, Thing]]:
     return found
 
 
-VERBS = ("is", "is", "is", "sits", "lies", "can be seen")
+VERBS = ("is", "sits", "lies", "can be seen")
 
 
 def _relating(rng: Random, one: str, where: str, other: str) -> str:
     """A clause, no capital and no full stop: one lies there as seen from the other."""
-    beside = _pick(rng, BESIDE[where])
-    match int(rng.random() * 4):
+    beside = _favour(rng, BESIDE[where])
+    match int(rng.random() * 8):
         case 0:
             there_is = "is" if one.startswith("the ") or rng.random() < 0.6 else "there is"
             return f"{beside} {other} {there_is} {one}"
         case 1:
             return f"{other} has {one} {WITH_IT[where]}"
-    return f"{one} {_pick(rng, VERBS)} {beside} {other}"
+    return f"{one} {_favour(rng, VERBS)} {beside} {other}"
 
 
 # Captions: each frame gives sentences, or None when it does not fit the scene
@@ -269,11 +283,11 @@ def _shows(voice: _Voice) -> str | None:
         "the scene is made of {}",
         "somebody placed {} here",
     )
-    return _pick(voice.rng, frames).format(voice.list())
+    return _favour(voice.rng, frames).format(voice.list())
 
 
 def _counts(voice: _Voice) -> str | None:
-    number, things = NUMBERS[len(voice.scene.things)], _pick(voice.rng, ANYTHING)[1]
+    number, things = NUMBERS[len(voice.scene.things)], _favour(voice.rng, ANYTHING)[1]
     frames = (
         f"{number} {things} are drawn here: {{}}",
         f"there are {number} {things} in this image, namely {{}}",
@@ -281,7 +295,7 @@ def _counts(voice: _Voice) -> str | None:
         f"{{}} make {number} {things} in all",
         f"I count {number} {things}: {{}}",
     )
-    return _pick(voice.rng, frames).format(voice.list())
+    return _favour(voice.rng, frames).format(voice.list())
 
 
 def _backed(voice: _Voice) -> str | None:
@@ -295,12 +309,12 @@ def _backed(voice: _Voice) -> str | None:
         f"a {word} background carries {{}}",
         f"the background is {word}, with {{}} in front of it",
     )
-    return _pick(voice.rng, frames).format(voice.list())
+    return _favour(voice.rng, frames).format(voice.list())
 
 
 def _numbered(voice: _Voice) -> str | None:
-    rng, things = voice.rng, voice.shuffled()
-    noun = _pick(rng, ANYTHING)[0]
+    rng, things = voice.rng, voice.from_left()
+    noun = _favour(rng, ANYTHING)[0]
     names = [voice.a(thing) for thing in things]
     if len(names) == 2:
         return f"one {noun} is {names[0]} and the other is {names[1]}"
@@ -324,30 +338,29 @@ def _rows(voice: _Voice) -> str | None:
         f"{way} there are {{}}",
         f"{way}, the picture shows {{}}",
         f"going {way}, you can see {{}}",
-        f"{{}} appear in this order {way}",
         f"starting {start}, there is {', then '.join(names)}",
     )
-    return _pick(voice.rng, frames).format(_list(voice.rng, names))
+    return _favour(voice.rng, frames).format(_list(voice.rng, names))
 
 
 def _placed(voice: _Voice) -> str | None:
     """Places for up to three things, the rest in a list."""
     rng, found, rest = voice.rng, [], []
-    for thing in voice.shuffled():
+    for thing in voice.from_left():
         where = place(thing) if len(found) < 3 else None
         if where:
-            found.append((_pick(rng, PLACES[where]), voice.a(thing)))
+            found.append((_favour(rng, PLACES[where]), voice.a(thing)))
             voice.placed.add(thing)
         else:
             rest.append(voice.a(thing))
     if len(found) < 2:
         return None
-    style = _pick(rng, ("{1} is {0}", "{0} is {1}", "{0} there is {1}", "{1} {0}"))
+    style = _favour(rng, ("{0} is {1}", "{1} is {0}", "{0} there is {1}", "{1} {0}"))
     first, *others = (style.format(*pair) for pair in found)
     if style == "{1} {0}":
-        first = _pick(rng, ("you can see ", "there is ", "this picture has ")) + first
+        first = _favour(rng, ("there is ", "you can see ", "this picture has ")) + first
     joints = (" and ", ", and ") if style == "{1} {0}" else (" and ", ", and ", ", while ")
-    text = ", ".join([first, *others[:-1]]) + _pick(rng, joints) + others[-1]
+    text = ", ".join([first, *others[:-1]]) + _favour(rng, joints) + others[-1]
     return f"{text}. {_also(rng, rest)}" if rest else text
 
 
@@ -359,7 +372,7 @@ def _also(rng: Random, names: Sequence[str]) -> str:
         "{} " + ("completes" if len(names) == 1 else "complete") + " the scene",
         "you can also see {}",
     )
-    return _capital(_pick(rng, frames).format(_list(rng, names)))
+    return _capital(_favour(rng, frames).format(_list(rng, names)))
 
 
 def _halved(voice: _Voice) -> str | None:
@@ -367,10 +380,10 @@ def _halved(voice: _Voice) -> str | None:
     rng = voice.rng
     halves = [["left", "right"], ["top", "bottom"]][int(rng.random() * 2)]
     rng.shuffle(halves)
-    parts = [[t for t in voice.scene.things if in_half(half, t, STEP)] for half in halves]
+    parts = [[t for t in voice.from_left() if in_half(half, t, STEP)] for half in halves]
     if not all(parts) or sum(map(len, parts)) < len(voice.scene.things):
         return None
-    index = int(rng.random() * 2)
+    index = int(rng.random() >= FAVOURITE)
     wheres = [HALVES[half][index] for half in halves]
     lists = [_list(rng, [voice.a(thing) for thing in part]) for part in parts]
     verbs = ["is" if len(part) == 1 else "are" for part in parts]
@@ -380,7 +393,7 @@ def _halved(voice: _Voice) -> str | None:
         "{0} {4} {2}. {1} {5} {3}",
         "the picture has {2} {0} and {3} {1}" if len(parts[0]) == len(parts[1]) == 1 else "{0} we see {2}, and {1} {3}",
     )
-    return _sentences(_pick(rng, frames).format(*wheres, *lists, *verbs))
+    return _sentences(_favour(rng, frames).format(*wheres, *lists, *verbs))
 
 
 def _sentences(text: str) -> str:
@@ -392,9 +405,9 @@ def _extreme(voice: _Voice) -> str | None:
     thing = outstanding(voice.scene.things, sign)
     if thing is None:
         return None
-    word = _pick(voice.rng, ("largest", "biggest")) if sign == 1 else "smallest"
-    noun = _pick(voice.rng, ANYTHING)[0]
-    others = [voice.a(other) for other in voice.shuffled() if other is not thing]
+    word = _favour(voice.rng, ("largest", "biggest")) if sign == 1 else "smallest"
+    noun = _favour(voice.rng, ANYTHING)[0]
+    others = [voice.a(other) for other in voice.from_left() if other is not thing]
     others_are = f"the {'other is' if len(others) == 1 else 'others are'}"
     frames = (
         f"the {word} {noun} is {{0}}; {others_are} {{1}}",
@@ -402,7 +415,7 @@ def _extreme(voice: _Voice) -> str | None:
         f"besides {{0}}, which is the {word} {noun}, the picture shows {{1}}",
         f"{{1}} {'surrounds' if len(others) == 1 else 'surround'} {{0}}, which is the {word} {noun}",
     )
-    return _pick(voice.rng, frames[: 3 if len(others) == 1 else 4]).format(voice.a(thing), _list(voice.rng, others))
+    return _favour(voice.rng, frames[: 3 if len(others) == 1 else 4]).format(voice.a(thing), _list(voice.rng, others))
 
 
 def _related(voice: _Voice) -> str | None:
@@ -414,7 +427,7 @@ def _related(voice: _Voice) -> str | None:
     clauses, told = [_relating(rng, voice.a(one), where, voice.a(other))], [one, other]
     voice.related.add(frozenset(told))
     rest, most = [], 1 + int(rng.random() * 2)
-    for thing in voice.shuffled():
+    for thing in voice.from_left():
         if thing in told:
             continue
         link = next((pair for pair in pairs if pair[0] is thing and pair[2] in told), None)
@@ -426,7 +439,7 @@ def _related(voice: _Voice) -> str | None:
         voice.related.add(frozenset((thing, link[2])))
     text = clauses[0]
     for clause in clauses[1:]:
-        joint = _pick(rng, (", and ", "; ", ". ", ". "))
+        joint = _favour(rng, (". ", ", and ", "; "))
         text += joint + (_capital(clause) if joint == ". " else clause)
     return f"{text}. {_also(rng, rest)}" if rest else text
 
@@ -456,30 +469,30 @@ def _relation_more(voice: _Voice) -> str | None:
 def _place_more(voice: _Voice) -> str | None:
     thing = _pick(voice.rng, voice.scene.things)
     where = None if thing in voice.placed else place(thing)
-    return where and f"{voice.the(thing)} {_pick(voice.rng, VERBS)} {_pick(voice.rng, PLACES[where])}"
+    return where and f"{voice.the(thing)} {_favour(voice.rng, VERBS)} {_favour(voice.rng, PLACES[where])}"
 
 
 def _size_more(voice: _Voice) -> str | None:
     sign = _pick(voice.rng, (1, -1))
     thing = outstanding(voice.scene.things, sign)
-    word = _pick(voice.rng, ("largest", "biggest")) if sign == 1 else "smallest"
-    return thing and f"{voice.the(thing)} is the {word} {_pick(voice.rng, ANYTHING)[0]}"
+    word = _favour(voice.rng, ("largest", "biggest")) if sign == 1 else "smallest"
+    return thing and f"{voice.the(thing)} is the {word} {_favour(voice.rng, ANYTHING)[0]}"
 
 
 def _background_more(voice: _Voice) -> str | None:
     word = BACKGROUND_WORDS.get(voice.scene.background)
     if voice.scene.background == "horizon":
-        return _pick(voice.rng, ("there is a horizon behind them", "a horizon runs across the background"))
-    return word and _pick(voice.rng, (f"the background is {word}", f"behind them is a {word} background"))
+        return _favour(voice.rng, ("there is a horizon behind them", "a horizon runs across the background"))
+    return word and _favour(voice.rng, (f"the background is {word}", f"behind them is a {word} background"))
 
 
 def _count_more(voice: _Voice) -> str | None:
-    number, things = NUMBERS[len(voice.scene.things)], _pick(voice.rng, ANYTHING)[1]
-    return _pick(voice.rng, (f"there are {number} {things} in all", f"that makes {number} {things}"))
+    number, things = NUMBERS[len(voice.scene.things)], _favour(voice.rng, ANYTHING)[1]
+    return _favour(voice.rng, (f"there are {number} {things} in all", f"that makes {number} {things}"))
 
 
-MORE = (_relation_more, _relation_more, _relation_more, _place_more, _size_more, _background_more, _count_more)
-MORE_SHARE, MAX_SENTENCES = 0.45, 3
+MORE = (*[_relation_more] * 5, _place_more, _size_more, _background_more, _count_more)
+MORE_SHARE, MAX_SENTENCES = 0.3, 3
 _SAID_TWICE = {(_count_more, _counts), (_background_more, _backed), (_size_more, _extreme), (_relation_more, _rows)}
 
 
@@ -557,18 +570,17 @@ def _how_many(scene: Scene, rng: Random) -> tuple[str, str]:
     )
     number = NUMBERS[count]
     if count == 0:
-        answers = ("None.", "None.", "There are none.", f"There are no {plural}.")
+        answers = ("None.", "There are none.", f"There are no {plural}.")
     elif count == 1:
-        answers = ("One.", "One.", "There is one.", f"There is one {singular}.", "Just one.")
+        answers = ("One.", "There is one.", f"There is one {singular}.", "Just one.")
     else:
         answers = (
-            f"{_capital(number)}.",
             f"{_capital(number)}.",
             f"There are {number}.",
             f"There are {number} {plural}.",
             f"I count {number}.",
         )
-    return text, _pick(rng, answers)
+    return text, _favour(rng, answers)
 
 
 def _alone(scene: Scene, **wanted: str) -> bool:
@@ -625,10 +637,10 @@ def _what_colour(scene: Scene, rng: Random) -> tuple[str, str] | None:
     thing, name = _pick(rng, names)
     text = _pick(rng, (f"What colour is {name}?", f"What is the colour of {name}?", f"Which colour does {name} have?"))
     colour = thing.colour
-    answers = [f"{_capital(colour)}.", f"{_capital(colour)}.", f"It is {colour}.", f"Its colour is {colour}."]
+    answers = [f"{_capital(colour)}.", f"It is {colour}.", f"Its colour is {colour}."]
     if len(name.split()) < 4:
         answers.append(f"{_capital(name)} is {colour}.")
-    return text, _pick(rng, answers)
+    return text, _favour(rng, answers)
 
 
 def _what_shape(scene: Scene, rng: Random) -> tuple[str, str] | None:
@@ -646,10 +658,10 @@ def _what_shape(scene: Scene, rng: Random) -> tuple[str, str] | None:
     thing, name = _pick(rng, names)
     text = _pick(rng, (f"What shape is {name}?", f"What is the shape of {name}?", f"Which shape does {name} have?"))
     shape = _article(thing.shape)
-    answers = [f"{_capital(shape)}.", f"{_capital(shape)}.", f"It is {shape}."]
+    answers = [f"{_capital(shape)}.", f"It is {shape}."]
     if len(name.split()) < 4:
         answers.append(f"{_capital(name)} is {shape}.")
-    return text, _pick(rng, answers)
+    return text, _favour(rng, answers)
 
 
 def _what_size(scene: Scene, rng: Random) -> tuple[str, str] | None:
@@ -659,7 +671,9 @@ def _what_size(scene: Scene, rng: Random) -> tuple[str, str] | None:
     thing = _pick(rng, things)
     name = definite(scene, thing, rng)
     text = _pick(rng, (f"How big is {name}?", f"What size is {name}?", f"Is {name} small, medium or large?"))
-    return text, _pick(rng, (f"{_capital(thing.size)}.", f"It is {thing.size}.", f"{_capital(name)} is {thing.size}."))
+    return text, _favour(
+        rng, (f"{_capital(thing.size)}.", f"It is {thing.size}.", f"{_capital(name)} is {thing.size}.")
+    )
 
 
 def _is_it(scene: Scene, rng: Random) -> tuple[str, str] | None:
@@ -673,8 +687,8 @@ def _is_it(scene: Scene, rng: Random) -> tuple[str, str] | None:
     first, second = definite(scene, one, rng), definite(scene, other, rng)
     text = _pick(rng, (f"Is {first} {beside} {second}?", f"Does {first} lie {beside} {second}?"))
     if true:
-        return text, _pick(rng, ("Yes.", "Yes.", "Yes, it is." if text[0] == "I" else "Yes, it does."))
-    return text, _pick(rng, ("No.", "No.", "No, it is not." if text[0] == "I" else "No, it does not."))
+        return text, _favour(rng, ("Yes.", "Yes, it is." if text[0] == "I" else "Yes, it does."))
+    return text, _favour(rng, ("No.", "No, it is not." if text[0] == "I" else "No, it does not."))
 
 
 def _what_is(scene: Scene, rng: Random) -> tuple[str, str] | None:
@@ -695,7 +709,7 @@ def _what_is(scene: Scene, rng: Random) -> tuple[str, str] | None:
     noun = _pick(rng, ANYTHING)[0]
     text = _pick(rng, (f"What is {where}?", f"What do you see {where}?", f"Which {noun} is {where}?"))
     name = _article(f"{thing.colour} {thing.shape}")
-    return text, _pick(rng, (f"{_capital(name)}.", f"{_capital(name)}.", f"It is {name}.", f"I see {name}."))
+    return text, _favour(rng, (f"{_capital(name)}.", f"It is {name}.", f"I see {name}."))
 
 
 def _where_is(scene: Scene, rng: Random) -> tuple[str, str] | None:
@@ -707,14 +721,14 @@ def _where_is(scene: Scene, rng: Random) -> tuple[str, str] | None:
         text = _pick(rng, (f"Where is {first}, seen from {second}?", f"Where does {first} lie, seen from {second}?"))
         beside = _pick(rng, BESIDE[where])
         answers = (f"{_capital(beside)} {second}.", f"It is {beside} {second}.", f"{_capital(first)} is {beside} it.")
-        return text, _pick(rng, answers)
+        return text, _favour(rng, answers)
     found = [(thing, where) for thing in scene.things if (where := place(thing))]
     if not found:
         return None
     thing, where = _pick(rng, found)
     name, words = definite(scene, thing, rng), _pick(rng, PLACES[where])
     text = _pick(rng, (f"Where is {name}?", f"Where do you see {name}?", f"Where in the picture is {name}?"))
-    return text, _pick(rng, (f"{_capital(words)}.", f"It is {words}.", f"{_capital(name)} is {words}."))
+    return text, _favour(rng, (f"{_capital(words)}.", f"It is {words}.", f"{_capital(name)} is {words}."))
 
 
 _ASK: dict[str, tuple[Callable, ...]] = {

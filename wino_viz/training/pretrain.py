@@ -2,6 +2,7 @@
 
     python -m wino_viz.training.pretrain --out assets/models/llada-mini --steps 12000      # one GPU
     python -m wino_viz.training.pretrain --out runs/toy --steps 20 --batch-tokens 4096 --d-model 64 --layers 2   # a laptop
+    torchrun --nproc-per-node 2 -m wino_viz.training.pretrain …              # two GPUs, each with --batch-tokens of its own
 
 Tokens are masked with probability t, t uniform per sequence; the loss of a masked token is weighted 1/t (LLaDA,
 arXiv 2502.09992, section 2). As there, the first part of a run masks the whole sequence (pretraining), the rest only
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,6 +24,7 @@ from typing import Protocol
 
 import numpy as np
 import torch
+import torch.distributed as dist
 import torch.nn.functional as F
 from torch.utils.data import DataLoader, Dataset, Subset
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
@@ -166,6 +169,9 @@ class Corpus(Protocol):
     def to_ids(self, batch: tuple[torch.Tensor, ...], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
         """A batch on the device as ids (B, T) and where each answer starts (B,)."""
 
+    def context(self, ids: torch.Tensor, starts: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        """What the model reads where nothing is masked (B, T): `ids`, or something less true."""
+
     def start(self, model: LlamaForCausalLM) -> None:
         """Change fresh weights before training."""
 
@@ -187,6 +193,9 @@ class WordProblems:
     def to_ids(self, batch: tuple[torch.Tensor, ...], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
         ids, starts = batch
         return ids.to(device, non_blocking=True), starts.to(device, non_blocking=True)
+
+    def context(self, ids: torch.Tensor, starts: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        return ids
 
     def start(self, model: LlamaForCausalLM) -> None:
         pass
@@ -222,9 +231,36 @@ def decode_texts(
     return texts, passes / len(prompts)
 
 
+def average_gradients(model: LlamaForCausalLM, world: int) -> None:
+    """Every process gets the mean of all gradients, sent as one tensor."""
+    gradients = [p.grad for p in model.parameters() if p.grad is not None]
+    flat = torch.cat([g.flatten() for g in gradients])
+    dist.all_reduce(flat)
+    flat /= world
+    for gradient, mean in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
+        gradient.copy_(mean.view_as(gradient))
+
+
+def agreed(stop: bool, world: int, device: torch.device) -> bool:
+    """Whether any process wants to stop: all must take the same number of steps."""
+    if world == 1:
+        return stop
+    votes = torch.tensor(float(stop), device=device)
+    dist.all_reduce(votes)
+    return bool(votes > 0)
+
+
 def train(recipe: Recipe, corpus: Corpus, options: argparse.Namespace) -> LlamaForCausalLM:
-    """Run (or go on with) the recipe, printing progress; returns the trained float32 model."""
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    """Run (or go on with) the recipe, printing progress; returns the trained float32 model.
+
+    Under torchrun every process takes batches of its own, and a step's gradient is the mean of theirs.
+    """
+    rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+    device = torch.device(f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if torch.cuda.is_available() else "cpu")
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    if world > 1:
+        dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     tokenizer = corpus.tokenizer
     torch.manual_seed(recipe.seed)
     config = LlamaConfig(
@@ -265,23 +301,24 @@ def train(recipe: Recipe, corpus: Corpus, options: argparse.Namespace) -> LlamaF
         print(f"going on from step {first} of {recipe.steps}", flush=True)
 
     last = min(recipe.steps, first + options.at_most) if options.at_most else recipe.steps
-    batches = Subset(corpus.batches(recipe), range(first, last))
+    batches = Subset(corpus.batches(recipe), range(first * world + rank, last * world, world))
     loader = DataLoader(
         batches, batch_size=None, num_workers=options.workers, prefetch_factor=8 if options.workers else None
     )
     started, seen, step, losses = time.perf_counter(), 0, first, []
 
     def save_checkpoint() -> None:
-        if checkpoint:
+        if checkpoint and rank == 0:
             state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "recipe": asdict(recipe)}
             torch.save({**state, "step": step, "seconds": seconds + time.perf_counter() - started}, checkpoint)
 
     for step, batch in enumerate(loader, start=first):
-        generator = torch.Generator(device).manual_seed(recipe.seed * 1_000_003 + step)
+        generator = torch.Generator(device).manual_seed(recipe.seed * 1_000_003 + step * world + rank)
         ids, starts = corpus.to_ids(batch, device)
         if step < recipe.pretraining_share * recipe.steps:
             starts = torch.zeros_like(starts)  # the question is text to be learned, too
         noisy, weight = mask_tokens(ids, starts, mask_id, generator)
+        noisy = torch.where(noisy == mask_id, noisy, corpus.context(ids, starts, generator))
         rate = learning_rate(step, recipe)
         for group in optimizer.param_groups:
             group["lr"] = rate
@@ -289,25 +326,29 @@ def train(recipe: Recipe, corpus: Corpus, options: argparse.Namespace) -> LlamaF
             hidden = model.model(input_ids=noisy, use_cache=False).last_hidden_state
             loss = loss_of(hidden, model.lm_head.weight, ids, weight)
         loss.backward()
+        if world > 1:
+            average_gradients(model, world)
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         losses.append(loss.detach())
-        seen += ids.numel()
+        seen += ids.numel() * world
         step += 1
-        if step % options.report_every == 0 or step == last:
+        if rank == 0 and (step % options.report_every == 0 or step == last):
             mean = torch.stack(losses).mean().item()
             losses, spent = [], time.perf_counter() - started
             line = f"step {step}/{recipe.steps}  loss {mean:.4f}  lr {rate:.2e}  {seen / spent / 1e6:.2f} M tokens/s"
             print(f"{line}  {seconds + spent:.0f} s", flush=True)
-        if options.probe_every and (step % options.probe_every == 0 or step == last):
+        if rank == 0 and options.probe_every and (step % options.probe_every == 0 or step == last):
             found = corpus.probe(model, options.probe_count)
             print("   validation: " + "  ".join(f"{k} {v:.3f}" for k, v in found.items()), flush=True)
         if options.save_every and step % options.save_every == 0:
             save_checkpoint()
-        if options.stop_after and time.perf_counter() - started > options.stop_after:
+        if options.stop_after and agreed(time.perf_counter() - started > options.stop_after, world, device):
             break
     save_checkpoint()
+    if world > 1:
+        dist.destroy_process_group()
     print(f"trained to step {step} in {seconds + time.perf_counter() - started:.0f} s", flush=True)
     return model
 
@@ -337,6 +378,11 @@ def parser(description: str) -> argparse.ArgumentParser:
     return parser
 
 
+def first_process() -> bool:
+    """Whether this process writes the result."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 def recipe_of(options: argparse.Namespace) -> Recipe:
     return Recipe(**{name: getattr(options, name) for name in asdict(Recipe(steps=0))})
 
@@ -351,7 +397,8 @@ def main() -> None:
     tokenizer = PreTrainedTokenizerFast.from_pretrained(options.out)
     model = train(recipe, WordProblems(tokenizer), options)
     mask_id = tokenizer.convert_tokens_to_ids(tokens.MASK)
-    save_model(model, options.out, mask_token_id=mask_id, eos_token_id=tokenizer.eos_token_id)
+    if first_process():
+        save_model(model, options.out, mask_token_id=mask_id, eos_token_id=tokenizer.eos_token_id)
 
 
 if __name__ == "__main__":

@@ -6,12 +6,15 @@
 
 `--out` must hold the picture tokenizer (image_tokenizer/, made by `wino_viz.training.image_tokenizer`), which stays as it
 is. A sequence is a picture's codes, a question, and the answer, in the layout of MMaDA's demonstration; the answer alone
-is masked, and padded with end-of-text to the sequence's length. Each picture serves several sequences. Everything else
-is as in `pretrain.py`, whose options these are.
+is masked, and padded with end-of-text to the sequence's length. Each picture serves several sequences. Some of the
+words of an answer that are not masked are wrong ones: so the picture is believed, not the words around a gap. (Planted
+errors may put the two words of a held-out pair side by side; no picture shows such a pair, and no target names one.)
+Everything else is as in `pretrain.py`, whose options these are.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from random import Random
@@ -27,10 +30,11 @@ from wino_viz.models.llada import save_model
 from wino_viz.models.magvit import load_magvit
 from wino_viz.tasks.scenes import Scene, draw, generate, question_record
 from wino_viz.tasks.scenes_check import check_answer, check_caption
-from wino_viz.tasks.scenes_wording import CAPTION_PROMPTS, caption, question
+from wino_viz.tasks.scenes_drawing import COLOURS, SHAPES
+from wino_viz.tasks.scenes_wording import CAPTION_PROMPTS, PLURAL, caption, question
 from wino_viz.training import tokenizer as tokens
 from wino_viz.training.image_tokenizer import RESOLUTION, as_pixels
-from wino_viz.training.pretrain import Recipe, decode_texts, parser, recipe_of, train
+from wino_viz.training.pretrain import Recipe, decode_texts, first_process, parser, recipe_of, train
 
 VOCABULARY, TEXT_ROWS = (
     1000,
@@ -40,11 +44,13 @@ RESERVED = tuple(f"<|reserved_token_{n}|>" for n in range(11))  # as many as MMa
 MAX_LENGTH = 384
 TEXTS_PER_PICTURE = 4
 # Most pictures are drawn at the size that the model sees; some larger ones are scaled down, as those of users are.
-SIZES, SIZE_WEIGHTS = (128, 256, 512), (80, 15, 5)
+DRAWN_SIZES, SIZE_WEIGHTS = (128, 256, 512), (80, 15, 5)
 # Sequence length -> (share of the batches, share of captions in them; the rest are questions). Codes and layout take
 # about 280 tokens. Several lengths teach canvases from 24 to about 100 tokens.
 LENGTHS = {312: (0.22, 0.0), 328: (0.08, 0.1), 352: (0.50, 0.85), 384: (0.20, 0.85)}
-CAPTION_CANVAS = {"gen_length": 64, "block_length": 64}
+MOST_ERRORS = 0.2  # of the words of ERROR_GROUPS in an answer; the share is uniform from 0 for each answer
+ERROR_GROUPS = (tuple(COLOURS), tuple(SHAPES), tuple(PLURAL.values()), ("small", "medium", "large"))
+CAPTION_CANVAS = {"gen_length": 64, "block_length": 16}
 ANSWER_CANVAS = {"gen_length": 32, "block_length": 32}
 
 
@@ -55,11 +61,12 @@ class Scenes:
 
     def __init__(self, folder: Path) -> None:
         self.tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+        device = f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if torch.cuda.is_available() else "cpu"
         magvit = load_magvit(folder / mmada.TOKENIZER_FOLDER, device)
         self.reader = mmada.ImageReader(magvit, RESOLUTION, len(self.tokenizer))
         self.codebook_size = magvit.config.codebook_size
         self.rows = TEXT_ROWS + self.codebook_size
+        self._group_of, self._members, self._sizes = self._errors(device)
         self._kept: dict[tuple[str, int], tuple[list, list, list]] = {}
 
     def batches(self, recipe: Recipe) -> Dataset:
@@ -71,6 +78,29 @@ class Scenes:
         ids, starts = ids.to(device, non_blocking=True), starts.to(device, non_blocking=True)
         ids[:, 2 : 2 + codes.shape[1]] = codes.clone()[which.to(device)]
         return ids, starts
+
+    def _errors(self, device: str) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """For each token its group of words that can stand for each other (-1: none), the groups, and their sizes."""
+        one = self.tokenizer.convert_tokens_to_ids
+        ids = [[one(self.tokenizer.tokenize(f" {word}")[0]) for word in group] for group in ERROR_GROUPS]
+        if any(len(self.tokenizer.tokenize(f" {word}")) > 1 for group in ERROR_GROUPS for word in group):
+            raise ValueError("the tokenizer splits a word of ERROR_GROUPS: train it on this corpus")
+        group_of = torch.full((self.rows,), -1)
+        members = torch.zeros((len(ids), max(map(len, ids))), dtype=torch.long)
+        for number, group in enumerate(ids):
+            group_of[group] = number
+            members[number, : len(group)] = torch.tensor(group)
+        return group_of.to(device), members.to(device), torch.tensor([len(group) for group in ids], device=device)
+
+    def context(self, ids: torch.Tensor, starts: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        """The answers with some words replaced by others of their kind."""
+        group = self._group_of[ids]  # (B, T)
+        share = MOST_ERRORS * torch.rand((len(ids), 1), generator=generator, device=ids.device)
+        chance, which = (torch.rand(ids.shape, generator=generator, device=ids.device) for _ in range(2))
+        answer = torch.arange(ids.shape[1], device=ids.device) >= starts[:, None]
+        wrong = answer & (group >= 0) & (chance < share)
+        other = self._members[group.clamp(min=0), (which * self._sizes[group.clamp(min=0)]).long()]
+        return torch.where(wrong, other, ids)
 
     def start(self, model: LlamaForCausalLM) -> None:
         """Give codes that share bits embeddings that are alike: a random direction for each bit, added up by sign."""
@@ -157,7 +187,7 @@ class SceneBatches(Dataset):
 
 def drawn(scene: Scene, rng: Random) -> Image.Image:
     """The picture of a scene, RESOLUTION pixels along each side."""
-    (size,) = rng.choices(SIZES, SIZE_WEIGHTS)
+    (size,) = rng.choices(DRAWN_SIZES, SIZE_WEIGHTS)
     picture = draw(scene, size)
     return picture if size == RESOLUTION else picture.resize((RESOLUTION, RESOLUTION), Image.Resampling.BICUBIC)
 
@@ -186,11 +216,15 @@ def corpus(examples: int, seed: int) -> Iterable[str]:
 def main() -> None:
     options = parser(__doc__).parse_args()
     recipe = recipe_of(options)
-    if not (options.out / "tokenizer.json").exists():
+    if options.init and not (options.out / "tokenizer.json").exists():
+        tokens.save_tokenizer(PreTrainedTokenizerFast.from_pretrained(options.init), options.out)
+    elif not (options.out / "tokenizer.json").exists():
         made = tokens.train_tokenizer(corpus(60_000, recipe.seed), VOCABULARY, RESERVED)
         tokens.save_tokenizer(made, options.out)
     scenes = Scenes(options.out)
     model = train(recipe, scenes, options)
+    if not first_process():
+        return
     mask_id = scenes.tokenizer.convert_tokens_to_ids(tokens.MASK)
     more = {
         "architectures": ["MMadaModelLM"],
