@@ -13,7 +13,7 @@ os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 from wino_viz.session import Session
 from wino_viz.ui.page import LAUNCH, build_page, theme
 
-demo = build_page(Session())
+demo = build_page(Session(), pictures=Session("mmada-mini", task="caption"))
 
 if __name__ == "__main__":
     demo.launch(theme=theme(), **LAUNCH)

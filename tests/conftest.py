@@ -13,3 +13,9 @@ settings.load_profile("shared-machine")
 def mini() -> Checkpoint:
     """llada-mini on the CPU, as it ships."""
     return load_checkpoint("llada-mini", device="cpu")
+
+
+@pytest.fixture(scope="session")
+def sees() -> Checkpoint:
+    """mmada-mini on the CPU, as it ships."""
+    return load_checkpoint("mmada-mini", device="cpu")

@@ -5,9 +5,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from wino_viz.cli import main
+from wino_viz.tasks import scenes
+from wino_viz.tasks.scenes_wording import CAPTION_PROMPTS
 from wino_viz.trace import Trace
 
 ROOT = Path(__file__).parents[1]
@@ -77,6 +81,127 @@ def test_bench_prints_each_decoder_and_the_share_outside_the_model(capsys: pytes
     assert "outside the model" in printed
 
 
+# ---- pictures
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder to work in: two scenes with records, and what is no picture."""
+    monkeypatch.chdir(tmp_path)
+    assert scenes.main(["--count", "2", "--seed", "1", "--out", "."]) == 0
+    (tmp_path / "letter.txt").write_text("Dear reader")
+    return tmp_path
+
+
+TINY = ["--gen-length", "16", "--block-length", "16"]
+
+
+def test_a_picture_alone_is_captioned_by_the_model_that_sees(folder: Path, capsys: pytest.CaptureFixture):
+    command = ["decode", "--image", "pictures/0000.png", "--trace", "t.json", "--seen", "seen.png", "--words", *TINY]
+    assert main(command) == 0
+    trace = Trace.from_json((folder / "t.json").read_text())
+    assert capsys.readouterr().out == trace.text + "\n"
+    assert (trace.model, trace.prompt) == ("mmada-mini", CAPTION_PROMPTS[0])
+    assert trace.extra["image"] == "0000.png"
+    assert "record" not in trace.extra
+    place, words = trace.extra["picture"], trace.extra["words"]
+    assert place["rows"] * place["columns"] < len(trace.prompt_ids)
+    for position, token, piece, with_picture, blank in words:
+        assert (trace.output_ids[position], trace.pieces[token]) == (token, piece)
+        assert 0 <= with_picture <= 1 and 0 <= blank <= 1
+    seen = np.asarray(Image.open(folder / "seen.png").convert("RGB"), dtype=float)
+    brought = np.asarray(Image.open("pictures/0000.png").convert("RGB").resize(seen.shape[:2]), dtype=float)
+    assert 0 < np.abs(seen - brought).mean() < 40
+
+
+def test_a_record_about_a_picture_is_judged(folder: Path, capsys: pytest.CaptureFixture):
+    record = (folder / "captions.jsonl").read_text().splitlines()[1]
+    assert main(["decode", "--record", record, "--trace", "t.json", "--decoder", "wino:tau1=0:tau2=0"]) == 0
+    trace = Trace.from_json((folder / "t.json").read_text())
+    preset = json.loads((ROOT / "assets/models/mmada-mini/presets.json").read_text())["caption"]
+    assert (trace.gen_length, trace.block_length) == (preset["gen_length"], preset["block_length"])
+    assert trace.extra["record"] == json.loads(record)
+    assert trace.extra["image"] == "0001.png"
+    assert "object" in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_picture_that_is_named_stands_in_for_the_records(folder: Path, capsys: pytest.CaptureFixture):
+    record = {"task": "vqa", "image": "gone.png", "question": "How many objects are there?", "answer": "Three."}
+    assert main(["decode", "--record", json.dumps(record), *TINY]) == 2
+    assert "gone.png can't be taken: There is no such file." in capsys.readouterr().err
+    command = ["decode", "--record", json.dumps(record), "--image", "pictures/0001.png", "--trace", "t.json", *TINY]
+    assert main(command) == 0
+    trace = Trace.from_json((folder / "t.json").read_text())
+    assert trace.extra["record"] == {**record, "image": "pictures/0001.png"}
+    assert trace.prompt == record["question"]
+    assert "The answer is" in capsys.readouterr().err
+
+
+def test_a_question_takes_the_lengths_of_questions(folder: Path):
+    command = ["decode", "--image", "pictures/0000.png", "--prompt", "What is in it?", "--trace", "t.json"]
+    assert main([*command, "--decoder", "wino:tau1=0:tau2=0"]) == 0
+    trace = Trace.from_json((folder / "t.json").read_text())
+    preset = json.loads((ROOT / "assets/models/mmada-mini/presets.json").read_text())["vqa"]
+    assert trace.gen_length == preset["gen_length"]
+
+
+def test_captions_are_evaluated_with_a_column_of_their_own(folder: Path, capsys: pytest.CaptureFixture):
+    command = ["eval", "--decoders", "wino", "--data", "captions.jsonl", "--out", "o.json", "--in-flight", "2", *TINY]
+    assert main(command) == 0
+    head, _, row = capsys.readouterr().out.splitlines()
+    assert head == "| decoder | n | accuracy | faithful | CIDEr | forward passes | step reduction | revocations |"
+    result = json.loads((folder / "o.json").read_text())
+    assert result["model"] == "mmada-mini"
+    assert row.split(" | ")[4] == f"{result['rows'][0]['cider']:.1f}"
+    command[4] = "questions.jsonl"
+    assert main(command) == 0
+    assert "CIDEr" not in capsys.readouterr().out
+
+
+PICTURE = ["decode", "--image", "pictures/0000.png"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["decode", "--image", "none.png"], "none.png can't be taken: There is no such file."),
+        (["decode", "--image", "letter.txt"], "letter.txt can't be taken: This is a text; PNG, JPEG"),
+        (["decode", "--image", "pictures"], "pictures can't be taken: There is no such file."),
+        ([*PICTURE, "--prompt", ""], "the prompt is empty"),
+        ([*PICTURE, "--model", "llada-mini"], "llada-mini reads text alone and can't see a picture"),
+        ([*PICTURE, "--layout", "chat"], "no layout 'chat': choose one of demo, template, evaluation, collection"),
+        ([*PICTURE, "--image-tokenizer", "none"], "none is missing"),
+        ([*PICTURE, "--image-tokenizer", "pictures"], "config.json is missing"),
+        ([*PICTURE, "--words"], "--words goes with --trace"),
+        ([*PICTURE, "--seen", "none/seen.png"], "does not exist"),
+        ([*PICTURE, "--seen", "pictures"], "is a folder"),
+        ([*PICTURE, "--trace", "same", "--seen", "same"], "--trace and --seen name the same file"),
+        ([*PICTURE, "--record", json.dumps(PROBLEM)], "--image goes with a record about a picture"),
+        (["decode", "--prompt", "Hi", "--model", "mmada-mini"], "answers questions about a picture: bring one"),
+        (["decode", "--prompt", "Hi", "--seen", "seen.png"], "--seen goes with a picture: --image FILE"),
+        (["decode", "--prompt", "Hi", "--words"], "--words goes with a picture: --image FILE"),
+        (["decode", "--prompt", "Hi", "--layout", "demo"], "llada-mini reads text alone: it takes no layout"),
+        (
+            ["decode", "--prompt", "Hi", "--image-tokenizer", "x"],
+            "llada-mini reads text alone: it takes no image token",
+        ),
+        (["decode", "--record", '{"task": "caption"}'], '"image" must be text'),
+        (["decode", "--record", '{"task": "vqa", "image": "x.png"}'], '"question" must be text'),
+        (
+            ["eval", "--decoders", "wino", "--data", "captions.jsonl", "--model", "llada-mini"],
+            "problem 1 is about a pict",
+        ),
+        (["eval", "--decoders", "wino", "--data", "letter.txt"], "letter.txt, line 1: not valid JSON"),
+        (["eval", "--decoders", "wino", "--data", "captions.jsonl", "--layout", "x"], "there is no layout 'x'"),
+    ],
+)
+def test_what_does_not_go_with_a_picture_is_one_line(folder: Path, arguments: list[str], said: str, capsys):
+    assert main(arguments) == 2
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err.count("\n")) == ("", 1)
+    assert said in captured.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -95,7 +220,7 @@ def test_bench_prints_each_decoder_and_the_share_outside_the_model(capsys: pytes
         (["decode", "--prompt", "Hi", "--model", "no-such"], "no model 'no-such'"),
         (["decode", "--prompt", "Hi", "--trace", "/no/such/folder/t.json"], "does not exist"),
         (["decode", "--record", "{"], "not valid JSON"),
-        (["decode"], "one of the arguments --prompt --record is required"),
+        (["decode"], "one of the arguments --prompt --record --image is required"),
         (["decode", "--prompt", "Hi", "--record", "{}"], "not allowed with argument"),
         (["eval", "--decoders", "wino", "--data", "/no/such.jsonl"], "can't be read"),
         (["eval", "--decoders", "wino", "--data", "x", "--limit", "0"], "--limit must be at least 1"),

@@ -7,12 +7,19 @@ import sys
 import threading
 import time
 from dataclasses import replace
+from pathlib import Path
+from random import Random
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from wino_viz.decoding import StandardSettings, WinoSettings, decode
 from wino_viz.models.checkpoint import Checkpoint
-from wino_viz.session import ModelUnavailable, Session, verdict
+from wino_viz.pictures import GREY
+from wino_viz.session import ModelUnavailable, Picture, Session, known_problem
+from wino_viz.tasks.scenes import caption_record, compose, draw
+from wino_viz.tasks.scenes_wording import CAPTION_PROMPTS
 from wino_viz.trace import Trace
 
 SIZE = {"gen_length": 64, "block_length": 32}
@@ -269,6 +276,165 @@ def test_the_answer_counts_only_while_the_prompt_is_the_problem(session):
         ({"question": "Hello"}, "", None, "No known answer to compare with."),
     ],
 )
-def test_a_verdict_says_what_is_known(record, text, correct, words):
-    judged = verdict(record, text)
+def test_a_verdict_says_what_is_known(session, record, text, correct, words):
+    judged = session.judge(record, text)
     assert (judged["correct"], judged["text"]) == (correct, words)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("{", "presets.json can't be read"),
+        ("[]", "presets.json must hold a JSON object"),
+        ('{"arithmetic": []}', "presets.json: "),
+        ('{"arithmetic": {"length": 5}}', "presets.json: .*length"),
+    ],
+)
+def test_damaged_presets_are_named_before_anything_is_loaded(tmp_path: Path, text: str, sentence: str):
+    (tmp_path / "presets.json").write_text(text)
+    with pytest.raises(ValueError, match=sentence):
+        Session(str(tmp_path))
+
+
+# ---- pictures
+
+SCENE = compose(5, count=2)
+CAPTION = caption_record(SCENE, "scene.png", Random(0))
+SHORT = {"gen_length": 16, "block_length": 16}
+
+
+@pytest.fixture(scope="module")
+def looking(sees: Checkpoint) -> Session:
+    return Session("mmada-mini", load=lambda name: sees, task="caption")
+
+
+@pytest.fixture(scope="module")
+def picture(looking: Session) -> Picture:
+    return looking.see(draw(SCENE))
+
+
+def about(session: Session, picture: Picture, prompt: str = CAPTION_PROMPTS[0], spec: str = "wino", **arguments):
+    decoding = session.start(prompt, session.parse(spec), picture=picture, **{**SHORT, **arguments})
+    for _ in decoding:
+        pass
+    return decoding
+
+
+def test_a_picture_is_seen_as_the_codes_stand_for_it(sees: Checkpoint, picture: Picture):
+    side = sees.reader.side
+    assert picture.codes.shape == (side, side)
+    assert picture.seen.size == (sees.reader.resolution, sees.reader.resolution)
+    assert picture.seen == sees.reader.picture(picture.codes)
+    small = [np.asarray(image.convert("RGB").resize((16, 16)), dtype=float) for image in (picture.image, picture.seen)]
+    assert np.abs(small[0] - small[1]).mean() < 30  # of 255: it is that picture, however roughly
+
+
+def test_the_trace_of_a_picture_alone_brings_the_picture_back(looking: Session, sees: Checkpoint, picture: Picture):
+    trace = Trace.from_json(about(looking, picture).trace().to_json())
+    place = trace.extra["picture"]
+    ids = trace.prompt_ids[place["first"] :][: place["rows"] * place["columns"]]
+    codes = np.array(ids).reshape(place["rows"], place["columns"]) - place["offset"]
+    assert np.array_equal(codes, picture.codes)
+    assert sees.reader.picture(codes) == picture.seen
+
+
+def test_another_picture_is_another_answer(looking: Session, picture: Picture):
+    other = looking.see(draw(compose(6, count=4)))
+    assert about(looking, picture).trace().text != about(looking, other).trace().text
+
+
+def test_a_blank_picture_is_grey(looking: Session, sees: Checkpoint):
+    blank = looking.blank()
+    assert blank.image.getcolors() == [(sees.reader.resolution**2, GREY)]
+    assert blank.codes.shape == (sees.reader.side, sees.reader.side)
+
+
+def test_a_model_and_what_it_cannot_take_are_one_sentence(looking: Session, session: Session, picture: Picture):
+    for refused in (
+        lambda: session.see(Image.new("RGB", (64, 64))),
+        session.blank,
+        lambda: session.start(QUESTION, WinoSettings(), picture=picture, **SIZE),
+    ):
+        with pytest.raises(ValueError, match="llada-mini reads text alone and can't see a picture"):
+            refused()
+    with pytest.raises(ValueError, match="mmada-mini answers questions about a picture: bring one"):
+        looking.start("What is in it?", WinoSettings(), **SIZE)
+
+
+def test_each_task_has_its_own_lengths(sees: Checkpoint):
+    for task in ("caption", "vqa"):
+        session, preset = Session("mmada-mini", load=lambda name: sees, task=task), sees.preset(task)
+        assert (session.gen_length, session.block_length) == (preset.gen_length, preset.block_length)
+        assert session.lengths(task) == (preset.gen_length, preset.block_length)
+        assert session.settings("wino") == WinoSettings(**preset.decoders.get("wino", {}))
+
+
+def test_words_about_what_is_seen_need_the_picture(sees: Checkpoint, picture: Picture):
+    counted = Counted(sees.denoiser)
+    session = Session("mmada-mini", load=lambda name: replace(sees, denoiser=counted), task="caption")
+    decoding = about(session, picture)
+    passes = counted.passes
+    told = decoding.words_from_picture()
+    assert counted.passes == passes + 2
+    output = decoding.trace().output_ids
+    assert [(word.position, word.id) for word in told] == [
+        (position, token) for position, token in enumerate(output) if token not in sees.end_ids
+    ]
+    assert all(word.piece == sees.pieces([word.id])[word.id] for word in told)
+    assert all(0 <= share <= 1 for word in told for share in (word.with_picture, word.blank))
+    assert sum(word.with_picture for word in told) > sum(word.blank for word in told)
+
+
+def test_without_anything_to_see_no_word_comes_from_the_picture(looking: Session):
+    told = about(looking, looking.blank()).words_from_picture()
+    assert told and all(word.with_picture == word.blank for word in told)
+
+
+def test_words_are_compared_at_the_end_and_about_a_picture_only(looking: Session, session: Session, picture: Picture):
+    decoding = looking.start(CAPTION_PROMPTS[0], WinoSettings(), picture=picture, **SHORT)
+    with pytest.raises(ValueError, match="only a finished answer about a picture"):
+        decoding.words_from_picture()
+    decoding = session.start(QUESTION, WinoSettings(), **SIZE)
+    for _ in decoding:
+        pass
+    with pytest.raises(ValueError, match="only a finished answer about a picture"):
+        decoding.words_from_picture()
+
+
+VQA = {"task": "vqa", "image": "scene.png", "question": "How many stars are there?", "answer": "Two."}
+
+
+@pytest.mark.parametrize(
+    ("prompt", "record", "judged_by"),
+    [
+        (QUESTION, None, {"task": "arithmetic", "question": QUESTION}),
+        (f" {QUESTION} ", {"question": QUESTION, "answer": 17}, {"question": QUESTION, "answer": 17}),
+        ("How many?", RECORD, {"task": "arithmetic", "question": "How many?"}),
+        (VQA["question"], VQA, VQA),
+        (f"{VQA['question']}\n", VQA, VQA),
+        ("What?", VQA, {"task": "vqa", "image": "scene.png", "question": "What?"}),
+        (CAPTION_PROMPTS[0], CAPTION, CAPTION),
+        (CAPTION_PROMPTS[-1], CAPTION, CAPTION),
+        ("Say it!", {**CAPTION, "prompt": "Say it!"}, {**CAPTION, "prompt": "Say it!"}),
+        ("Say what?", CAPTION, {"task": "vqa", "image": "scene.png", "question": "Say what?"}),
+        (CAPTION_PROMPTS[0], VQA, {"task": "vqa", "image": "scene.png", "question": CAPTION_PROMPTS[0]}),
+    ],
+)
+def test_a_prompt_is_judged_by_the_record_that_asks_it(prompt: str, record, judged_by):
+    assert known_problem(prompt, record) == judged_by
+
+
+def test_an_answer_about_a_picture_without_a_record_is_no_word_problem(looking: Session, picture: Picture):
+    decoding = looking.start("How many stars are there?", WinoSettings(), picture=picture, **SHORT)
+    assert decoding.problem["task"] == "vqa"
+    assert decoding.verdict() == {
+        "correct": None,
+        "faithful": True,
+        "text": "There is no known answer to compare with.",
+    }
+
+
+def test_a_caption_is_judged_by_its_record_however_it_was_asked_for(looking: Session, picture: Picture):
+    decoding = looking.start(CAPTION_PROMPTS[1], WinoSettings(), picture=picture, record=CAPTION, **SHORT)
+    assert decoding.problem == CAPTION
+    assert looking.judge(CAPTION, CAPTION["caption"])["correct"] is True

@@ -1,6 +1,7 @@
 """The command line: decode a prompt, evaluate decoders on problems, measure speed.
 
     python -m wino_viz decode --decoder wino --prompt "Ana has 30 cards. Ana gives 12 cards to Omar. How many …?"
+    python -m wino_viz decode --image scene.png --prompt "How many stars are there?" --trace trace.json --words
     python -m wino_viz eval --decoders standard,wino:tau1=0.6:tau2=0.9 --data problems.jsonl --out result.json
     python -m wino_viz bench
 
@@ -15,15 +16,22 @@ import json
 import shlex
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from wino_viz.decoding import DECODERS
-from wino_viz.session import Session
+from wino_viz.session import Session, WordFromPicture
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from wino_viz.models.checkpoint import Checkpoint
 
 PROG = "python -m wino_viz"
+READS, SEES = "llada-mini", "mmada-mini"  # the models for words and for pictures where none is named
+PROBABILITY_DECIMALS = 6
 
 
 class _Parser(argparse.ArgumentParser):
@@ -55,6 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     decode = commands.add_parser("decode", help="decode one prompt", description="Decode one prompt.")
     decode.set_defaults(run=run_decode)
     _model_option(decode)
+    _picture_options(decode)
     decode.add_argument("--decoder", default="wino", metavar="SPEC", help=f"{', '.join(DECODERS)} (default: wino)")
     decode.add_argument("--tau1", type=float, help="WINO drafts above this confidence, 0 to 1")
     decode.add_argument("--tau2", type=float, help="WINO re-masks below this verification probability, 0 to 1")
@@ -62,9 +71,12 @@ def _parser() -> argparse.ArgumentParser:
     decode.add_argument("--block-length", type=int, help="tokens per block; must divide gen-length")
     decode.add_argument("--temperature", type=float, default=0.0, help="0 (default) is exact arg-max")
     decode.add_argument("--seed", type=int, default=0, help="of sampling and of random re-masking")
-    what = decode.add_mutually_exclusive_group(required=True)
-    what.add_argument("--prompt", help="the problem, in words")
+    what = decode.add_mutually_exclusive_group()
+    what.add_argument("--prompt", help="the problem, in words (default with --image: a request for a caption)")
     what.add_argument("--record", metavar="JSON", help='a problem record: {"task": "arithmetic", "question": "…"}')
+    decode.add_argument("--image", type=Path, metavar="FILE", help="the picture that the prompt is about")
+    decode.add_argument("--seen", type=Path, metavar="OUT.png", help="write the picture as the model saw it")
+    decode.add_argument("--words", action="store_true", help="keep in the trace which words come from the picture")
     decode.add_argument("--trace", type=Path, metavar="OUT.json", help="write the whole trace to this file")
     decode.add_argument("--title", help="title to keep in the trace")
     decode.add_argument("--note", help="what the trace shows, to keep in it")
@@ -72,6 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate = commands.add_parser("eval", help="decoders × problems", description="Evaluate decoders on problems.")
     evaluate.set_defaults(run=run_eval)
     _model_option(evaluate)
+    _picture_options(evaluate)
     evaluate.add_argument("--decoders", required=True, metavar="SPEC,SPEC", help="such as standard,wino:tau1=0.6")
     evaluate.add_argument("--data", required=True, type=Path, metavar="FILE.jsonl", help="problem records, one a line")
     evaluate.add_argument("--limit", type=int, help="only the first so many problems")
@@ -90,18 +103,44 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _model_option(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", default="llada-mini", metavar="M", help="embedded model or folder (llada-mini)")
+    parser.add_argument("--model", metavar="M", help=f"embedded model or folder ({READS}; for pictures {SEES})")
+
+
+def _picture_options(parser: argparse.ArgumentParser) -> None:
+    """How a model that sees is loaded; what is not named here is the model's own."""
+    parser.add_argument(
+        "--image-tokenizer", metavar="FOLDER", help="MAGVIT-v2 (default: image_tokenizer/ of the model)"
+    )
+    parser.add_argument("--layout", metavar="NAME", help="how picture and words stand in the prompt (default: demo)")
+
+
+def _loader(options: argparse.Namespace) -> Callable[[str], Checkpoint]:
+    """load_checkpoint with the options about pictures."""
+
+    def load(name: str) -> Checkpoint:
+        from wino_viz.models.checkpoint import load_checkpoint  # torch takes seconds: bad input is refused before it
+
+        return load_checkpoint(name, image_tokenizer=options.image_tokenizer, layout=options.layout)
+
+    return load
 
 
 # ---- decode
 
 
 def run_decode(options: argparse.Namespace, arguments: Sequence[str]) -> int:
-    from wino_viz.tasks.registry import read_record
-
-    _check_writable(options.trace)
-    problem = read_record(options.record, "--record") if options.record is not None else None
-    session = Session(options.model)
+    for path in (options.trace, options.seen):
+        _check_writable(path)
+    prompt, problem, file = _asked(options)
+    task = problem["task"] if problem else _task_of(prompt, file)
+    if file is None and (options.seen or options.words):
+        raise ValueError(f"{'--seen' if options.seen else '--words'} goes with a picture: --image FILE")
+    if options.seen and options.trace and options.seen.resolve() == options.trace.resolve():
+        raise ValueError("--trace and --seen name the same file")
+    if options.words and not options.trace:
+        raise ValueError("--words goes with --trace OUT.json, the file that keeps them")
+    image = None if file is None else _open(file)
+    session = Session(options.model or (SEES if image else READS), _loader(options), task)
     settings = session.parse(options.decoder)
     for name in ("tau1", "tau2"):
         if (value := getattr(options, name)) is not None:
@@ -109,8 +148,9 @@ def run_decode(options: argparse.Namespace, arguments: Sequence[str]) -> int:
                 raise ValueError(f"--{name} goes with the decoder wino, not with {settings.name}")
             settings = replace(settings, **{name: value})
     decoding = session.start(
-        problem["question"] if problem else options.prompt,
+        prompt,
         settings,
+        picture=session.see(image) if image else None,
         gen_length=options.gen_length,
         block_length=options.block_length,
         temperature=options.temperature,
@@ -127,14 +167,60 @@ def run_decode(options: argparse.Namespace, arguments: Sequence[str]) -> int:
         f"{trace.revocations} revocations · {seconds:.2f} s model time ({trace.gen_length / seconds:.0f} tokens/s)"
     )
     print(figures, file=sys.stderr)
-    if problem and problem.get("answer") is not None:
-        print(decoding.verdict()["text"], file=sys.stderr)
+    if problem and (verdict := decoding.verdict())["correct"] is not None:
+        print(verdict["text"], file=sys.stderr)
+    if options.seen:
+        decoding.picture.seen.save(options.seen, "PNG")
     if options.trace:
         extra: dict[str, Any] = {"command": f"{PROG} {shlex.join(arguments)}"}
         extra |= {key: getattr(options, key) for key in ("title", "note") if getattr(options, key)}
+        extra |= {"image": file.name} if file else {}
+        extra |= {"seen": options.seen.name} if options.seen else {}
         extra |= {"record": problem} if problem else {}
-        _write(options.trace, replace(trace, extra=extra).to_json())
+        extra |= {"words": [_row(word) for word in decoding.words_from_picture()]} if options.words else {}
+        _write(options.trace, replace(trace, extra={**trace.extra, **extra}).to_json())
     return 0
+
+
+def _asked(options: argparse.Namespace) -> tuple[str, dict[str, Any] | None, Path | None]:
+    """The prompt, the problem record that it comes from, and the file of the picture that it is about."""
+    from wino_viz.tasks.registry import TASKS, prompt_of, read_record
+    from wino_viz.tasks.scenes_wording import CAPTION_PROMPTS
+
+    if options.record is None:
+        if options.prompt is None and options.image is None:
+            raise ValueError("one of the arguments --prompt --record --image is required")
+        return CAPTION_PROMPTS[0] if options.prompt is None else options.prompt, None, options.image
+    problem = read_record(options.record, "--record")
+    if not TASKS[problem["task"]].has_image:
+        if options.image:
+            raise ValueError(f"--image goes with a record about a picture, not with task {problem['task']}")
+        return prompt_of(problem), problem, None
+    file = options.image or Path(problem["image"])
+    return prompt_of(problem), {**problem, "image": str(file)}, file
+
+
+def _task_of(prompt: str, file: Path | None) -> str:
+    """Whose preset suits a prompt that comes without a record."""
+    from wino_viz.tasks.scenes_wording import CAPTION_PROMPTS
+
+    if file is None:
+        return "arithmetic"
+    return "caption" if prompt.strip() in CAPTION_PROMPTS else "vqa"
+
+
+def _open(file: Path) -> Image:
+    from wino_viz.pictures import PictureError, open_picture
+
+    try:
+        return open_picture(file)
+    except PictureError as error:
+        raise ValueError(f"{file} can't be taken: {error}") from None
+
+
+def _row(word: WordFromPicture) -> list[Any]:
+    """[position, id, piece, probability with the picture, probability with a blank one]."""
+    return [*word[:3], *(round(share, PROBABILITY_DECIMALS) for share in word[3:])]
 
 
 # ---- eval
@@ -142,7 +228,7 @@ def run_decode(options: argparse.Namespace, arguments: Sequence[str]) -> int:
 
 def run_eval(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     from wino_viz.evaluation import evaluate, read_records
-    from wino_viz.models.checkpoint import load_checkpoint
+    from wino_viz.tasks.registry import TASKS
 
     for name in ("limit", "in_flight"):
         if (value := getattr(options, name)) is not None and value < 1:
@@ -150,7 +236,8 @@ def run_eval(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     records = read_records(options.data, options.limit)
     specs = [spec.strip() for spec in options.decoders.split(",")]
     _check_writable(options.out)
-    checkpoint = load_checkpoint(options.model)
+    model = options.model or (SEES if TASKS[records[0]["task"]].has_image else READS)
+    checkpoint = _loader(options)(model)
     progress = _Progress()
     result = evaluate(
         checkpoint,
@@ -164,7 +251,7 @@ def run_eval(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     progress.end()
     print(table(result["rows"]))
     if options.out:
-        head = {"model": options.model, "data": str(options.data), "command": f"{PROG} {shlex.join(arguments)}"}
+        head = {"model": model, "data": str(options.data), "command": f"{PROG} {shlex.join(arguments)}"}
         _write(options.out, json.dumps({**head, **result}, indent=1, ensure_ascii=False))
     return 0
 
@@ -191,17 +278,29 @@ class _Progress:
 
 
 def table(rows: Sequence[dict[str, Any]]) -> str:
-    """The result rows as a Markdown table."""
-    lines = [
-        "| decoder | n | accuracy | faithful | forward passes | step reduction | revocations |",
-        "|---|---|---|---|---|---|---|",
-    ]
+    """The result rows as a Markdown table, with CIDEr where there is one."""
+    scored = any("cider" in row for row in rows)
+    names = ["decoder", "n", "accuracy", "faithful", *(["CIDEr"] if scored else [])]
+    names += ["forward passes", "step reduction", "revocations"]
+    lines = [_line(names), "|" + "---|" * len(names)]
     for row in rows:
-        lines.append(
-            f"| {row['decoder']} | {row['n']} | {row['accuracy']:.1%} | {row['faithful']:.1%} "
-            f"| {row['mean_forward_passes']:.2f} | {row['step_reduction']:.2f}× | {row['mean_revocations']:.2f} |"
-        )
+        cells = [row["decoder"], str(row["n"]), _share(row["accuracy"]), _share(row["faithful"])]
+        cells += [f"{row['cider']:.1f}"] if scored else []
+        cells += [
+            f"{row['mean_forward_passes']:.2f}",
+            f"{row['step_reduction']:.2f}×",
+            f"{row['mean_revocations']:.2f}",
+        ]
+        lines.append(_line(cells))
     return "\n".join(lines)
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _share(value: float | None) -> str:
+    return "–" if value is None else f"{value:.1%}"
 
 
 # ---- bench
@@ -214,7 +313,7 @@ def run_bench(options: argparse.Namespace, arguments: Sequence[str]) -> int:
         raise ValueError(f"--problems must be 1 to 1000, not {options.problems}")
     _check_writable(options.out)
     specs = [spec.strip() for spec in options.decoders.split(",")] if options.decoders else SPECS
-    result = bench(options.model, options.problems, specs)
+    result = bench(options.model or READS, options.problems, specs)
     print(report(result))
     if options.out:
         _write(options.out, json.dumps({"command": f"{PROG} {shlex.join(arguments)}", **result}, indent=1))

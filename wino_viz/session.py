@@ -15,7 +15,6 @@ Importing this file and making a Session loads neither torch nor weights: a page
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -25,6 +24,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wino_viz import untrusted
 from wino_viz.decoding import DECODERS, Settings, decode, judge_tokens, parse_spec, record
+from wino_viz.models.files import Preset, read_presets
 from wino_viz.tasks import arithmetic
 from wino_viz.tasks.registry import TASKS, judge, prompt_of
 from wino_viz.tasks.scenes_wording import CAPTION_PROMPTS
@@ -119,12 +119,11 @@ class Session:
 
     def lengths(self, task: str) -> tuple[int, int]:
         """gen_length and block_length that suit a task."""
-        preset = self._presets.get(task, {})
-        return preset.get("gen_length", 128), preset.get("block_length", 64)
+        preset = self._preset(task)
+        return preset.gen_length, preset.block_length
 
-    @property
-    def _decoders(self) -> Mapping[str, Mapping[str, Any]]:
-        return self._presets.get(self.task, {}).get("decoders", {})
+    def _preset(self, task: str) -> Preset:
+        return self._presets.get(task, Preset())
 
     def settings(self, name: str, **values: Any) -> Settings:
         """A decoder's settings: `values`, else the preset that ships with the model, else the decoder's defaults.
@@ -134,12 +133,12 @@ class Session:
         decoder = DECODERS.get(name) if isinstance(name, str) else None
         if decoder is None:
             raise ValueError(f"there is no decoder {untrusted.described(name)}: choose one of {', '.join(DECODERS)}")
-        preset = self._decoders.get(name, {})
+        preset = self._preset(self.task).decoders.get(name, {})
         return decoder(**{**preset, **{key: _as_whole(value) for key, value in values.items()}})
 
     def parse(self, spec: str) -> Settings:
         """The settings of a SPEC such as "wino:tau1=0.6:tau2=0.9"; raises ValueError with one sentence."""
-        return parse_spec(untrusted.text(spec, "the decoder"), self._decoders)
+        return parse_spec(untrusted.text(spec, "the decoder"), self._preset(self.task).decoders)
 
     def new_problem(self, steps: int, seed: int) -> dict[str, Any]:
         """A word problem that the model was never trained on, as a problem record; the same seed gives the same."""
@@ -195,6 +194,8 @@ class Session:
         checkpoint = self.checkpoint()
         codes = None if picture is None else picture.codes
         canvas = checkpoint.canvas(prompt, codes, **lengths, temperature=temperature, seed=_as_whole(seed))
+        if not record and picture is not None:
+            record = {"task": "vqa", "image": "", "question": prompt}
         return Decoding(self, checkpoint, settings, canvas, prompt, known_problem(prompt, record), picture)
 
     def _room(self) -> str:
@@ -316,12 +317,9 @@ def _as_whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _read_presets(model: str) -> Mapping[str, Any]:
+def _read_presets(model: str) -> Mapping[str, Preset]:
     """presets.json of an embedded model or a local folder, before anything else of it is loaded."""
-    for folder in (MODELS / model, Path(model)):
-        if (path := folder / "presets.json").is_file():
-            return json.loads(path.read_text(encoding="utf-8"))
-    return {}
+    return next((read_presets(folder) for folder in (MODELS / model, Path(model)) if folder.is_dir()), {})
 
 
 def _load_checkpoint(name: str) -> Checkpoint:

@@ -78,5 +78,8 @@ function installPage() {
   const style = part("style", "", PAGE_CSS);
   style.id = "wino-page-css";
   document.head.append(style);
-  window.winoPage = { notice: showNotice, figures: showFigures, mask: showMask, onRun };
+  window.winoPage = {
+    notice: showNotice, figures: showFigures, mask: showMask, onRun,
+    picture: showPicture, bring: showInput, chips: showChips, words: showWords, onPictureRun,
+  };
 }

@@ -225,6 +225,27 @@ def test_stop_with_nothing_running_says_so(page):
     expect(say(page)).to_have_text("Nothing is running now.")
 
 
+@pytest.mark.parametrize("gap", [40, 80, 120])
+def test_a_stop_right_after_run_has_the_last_word(page, session, gap):
+    """Stop overtakes a run that has just been asked for; "Decoding …" once stood there until the next click."""
+    choose(page.locator("#decode-decoder"), "Standard")
+    press = f"""async () => {{
+        document.querySelector("#decode-run").click();
+        await new Promise((resolve) => setTimeout(resolve, {gap}));
+        document.querySelector("#decode-stop").click();
+    }}"""
+    for _ in range(4):
+        page.evaluate(press)
+        page.wait_for_timeout(600)
+        wait_until(lambda: session.running == 0)
+        page.wait_for_timeout(300)
+        expect(say(page)).to_have_text(
+            re.compile(r"Stopped (before the first pass|after \d+ pass(es)?)\.|Nothing is running")
+        )
+    run(page)
+    expect(say(page)).to_contain_text("Done in", timeout=20_000)
+
+
 def test_run_pressed_again_begins_anew(page, session):
     choose(page.locator("#decode-decoder"), "Standard")
     run(page)

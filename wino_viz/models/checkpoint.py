@@ -14,9 +14,8 @@ Embedded models live in assets/models; any other name is a local folder in the p
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -25,22 +24,12 @@ from transformers import PreTrainedTokenizerFast
 from wino_viz.decoding.base import Canvas
 from wino_viz.models import mmada
 from wino_viz.models.denoiser import Denoiser
-from wino_viz.models.files import CheckpointError, read_json, read_shapes
+from wino_viz.models.files import CheckpointError, Preset, read_json, read_presets, read_shapes
 from wino_viz.models.llada import load_model
 
 EMBEDDED = Path(__file__).parents[2] / "assets" / "models"
-PRESETS_FILE = "presets.json"
 DEFAULT_MODEL = "llada-mini"
 EMBEDDING = "model.transformer.wte.weight"
-
-
-@dataclass(frozen=True)
-class Preset:
-    """The settings that suit one task: canvas lengths, and per decoder what differs from its defaults."""
-
-    gen_length: int = 128
-    block_length: int = 64
-    decoders: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,13 +139,13 @@ def load_checkpoint(
     dtype: torch.dtype | None = None,
     *,
     image_tokenizer: str | Path | None = None,
-    layout: str = mmada.DEFAULT_LAYOUT,
+    layout: str | None = None,
 ) -> Checkpoint:
     """Load a model, its tokenizer and presets; raises CheckpointError naming what is missing or wrong.
 
     device: "cpu", "cuda", "cuda:1", … (default: a GPU where there is one); dtype: float32 by default. An MMaDA model
     also takes the folder of its image tokenizer (default: image_tokenizer/ in its own folder) and the layout of its
-    picture prompts, one of `mmada.LAYOUTS`.
+    picture prompts, one of `mmada.LAYOUTS` (default: demo).
     """
     folder = find_model(name)
     config = read_json(folder / "config.json")
@@ -166,14 +155,18 @@ def load_checkpoint(
     if not (folder / "tokenizer.json").exists():
         raise CheckpointError(f"{folder / 'tokenizer.json'} is missing")
     sees = config.get("model_type") == mmada.MODEL_TYPE
-    if image_tokenizer is not None and not sees:
-        raise CheckpointError(f"{name} reads text alone: it takes no image tokenizer")
+    for option, value in (("image tokenizer", image_tokenizer), ("layout of picture prompts", layout)):
+        if value is not None and not sees:
+            raise CheckpointError(f"{name} reads text alone: it takes no {option}")
+    layout = mmada.DEFAULT_LAYOUT if layout is None else layout
     tokenizer = load_tokenizer(folder, needs_template=not sees or mmada.layout_named(layout).template)
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     if sees:
-        found = read_shapes(folder).get(EMBEDDING, (0,))[0]
-        mmada.check_rows(config, found, folder)
-        config = {**config, "embedding_size": found}
+        found = read_shapes(folder).get(EMBEDDING)
+        if not found:
+            raise CheckpointError(f"{folder}: tensor {EMBEDDING} is missing")
+        mmada.check_rows(config, found[0], folder)
+        config = {**config, "embedding_size": found[0]}
     model = load_model(folder, dtype or torch.float32, device, config)
     rows = model.config.vocab_size
     if not 0 <= mask_id < rows or isinstance(mask_id, bool):
@@ -205,28 +198,18 @@ def load_tokenizer(folder: Path, needs_template: bool = True) -> PreTrainedToken
 
     Loaded directly: AutoTokenizer would ask to run the checkpoint's own code.
     """
+    chat = mmada.SLOT
     try:
         tokenizer = PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
         if tokenizer.chat_template:
-            tokenizer.apply_chat_template([{"role": "user", "content": "?"}], tokenize=False)
+            chat = tokenizer.apply_chat_template([{"role": "user", "content": mmada.SLOT}], tokenize=False)
     except Exception as error:  # the tokenizers library raises bare Exception, a template anything
         reason = " ".join(str(error).split())[:200]
         raise CheckpointError(f"{folder}: the tokenizer can't be used: {type(error).__name__}: {reason}") from error
     if needs_template and not tokenizer.chat_template:
         raise CheckpointError(f"{folder}: the tokenizer has no chat template")
+    if chat.count(mmada.SLOT) != 1:
+        raise CheckpointError(
+            f"{folder}: the chat template must write a message once, not {chat.count(mmada.SLOT)} times"
+        )
     return tokenizer
-
-
-def read_presets(folder: Path) -> dict[str, Preset]:
-    """presets.json of a model folder: task -> {"gen_length", "block_length", "decoders": {name: settings}}."""
-    path = folder / PRESETS_FILE
-    if not path.exists():
-        return {}
-    try:
-        presets = {task: Preset(**preset) for task, preset in read_json(path).items()}
-        for preset in presets.values():
-            for settings in preset.decoders.values():
-                dict(**settings)
-        return presets
-    except (TypeError, AttributeError) as error:
-        raise CheckpointError(f"{path}: {error}") from None

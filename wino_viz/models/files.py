@@ -1,14 +1,18 @@
-"""Reading model folders that come from anywhere: JSON objects, safetensors headers, and errors that name what is wrong."""
+"""Reading model folders that come from anywhere: JSON objects, presets, safetensors headers, and errors that name what is
+wrong. Nothing here imports torch.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
+PRESETS_FILE = "presets.json"
 FLOATS = ("BF16", "F16", "F32", "F64")  # what weights may be stored as
 
 
@@ -22,11 +26,35 @@ def read_json(path: Path) -> dict[str, Any]:
         data = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise CheckpointError(f"{path} is missing") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} can't be read: {error}") from None
     if not isinstance(data, dict):
         raise CheckpointError(f"{path} must hold a JSON object")
     return data
+
+
+@dataclass(frozen=True)
+class Preset:
+    """The settings that suit one task: canvas lengths, and per decoder what differs from its defaults."""
+
+    gen_length: int = 128
+    block_length: int = 64
+    decoders: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+def read_presets(folder: Path) -> dict[str, Preset]:
+    """presets.json of a model folder: task -> {"gen_length", "block_length", "decoders": {name: settings}}."""
+    path = folder / PRESETS_FILE
+    if not path.exists():
+        return {}
+    try:
+        presets = {task: Preset(**preset) for task, preset in read_json(path).items()}
+        for preset in presets.values():
+            for settings in preset.decoders.values():
+                dict(**settings)
+        return presets
+    except (TypeError, AttributeError) as error:
+        raise CheckpointError(f"{path}: {error}") from None
 
 
 def read_shapes(folder: Path) -> dict[str, tuple[int, ...]]:

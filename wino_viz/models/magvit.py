@@ -33,6 +33,11 @@ WEIGHTS = ("pytorch_model.safetensors", "model.safetensors", "diffusion_pytorch_
 GROUPS, NORM_EPS = 32, 1e-6
 BUFFERS = ("quantize.embedding", "quantize.power_vals")
 
+# A configuration may come from anywhere, and a network is laid out by it before its weights are looked at.
+MAX_LEVELS = 8
+PER_LEVEL = ("encoder_multipliers", "encoder_blocks", "decoder_multipliers", "decoder_blocks")
+MAX_SIZES = {"channels": 1024, "z_channels": 18} | dict.fromkeys(PER_LEVEL, 64)  # a code is z_channels bits
+
 
 @dataclass(frozen=True)
 class MagvitConfig:
@@ -51,16 +56,19 @@ class MagvitConfig:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            value = getattr(self, field.name)
-            numbers = value if isinstance(value, list | tuple) else (value,)
-            if not numbers or not all(type(n) is int and 1 <= n <= 4096 for n in numbers):
-                raise ValueError(f"{field.name} must be whole numbers above 0, not {str(value)[:60]!r}")
-            if isinstance(value, list):
+            value, most = getattr(self, field.name), MAX_SIZES[field.name]
+            if field.name in PER_LEVEL:
+                fits = isinstance(value, list | tuple) and 1 <= len(value) <= MAX_LEVELS
+                if not fits or not all(type(n) is int and 1 <= n <= most for n in value):
+                    raise ValueError(
+                        f"{field.name} must be a list of 1 to {MAX_LEVELS} whole numbers, 1 to {most}, "
+                        f"not {str(value)[:60]!r}"
+                    )
                 object.__setattr__(self, field.name, tuple(value))
+            elif type(value) is not int or not 1 <= value <= most:
+                raise ValueError(f"{field.name} must be a whole number, 1 to {most}, not {str(value)[:60]!r}")
         if self.channels % GROUPS:
             raise ValueError(f"channels must be a multiple of {GROUPS}, not {self.channels}")
-        if self.z_channels > 18:
-            raise ValueError(f"z_channels must be at most 18 (a code is so many bits), not {self.z_channels}")
         levels = {len(getattr(self, name)) for name in PER_LEVEL}
         if len(levels) > 1:
             raise ValueError(f"{', '.join(PER_LEVEL)} must have the same length: one number per level")
@@ -73,9 +81,6 @@ class MagvitConfig:
     @property
     def codebook_size(self) -> int:
         return 2**self.z_channels
-
-
-PER_LEVEL = ("encoder_multipliers", "encoder_blocks", "decoder_multipliers", "decoder_blocks")
 
 
 class ResnetBlock(nn.Module):
@@ -245,6 +250,7 @@ class Magvit(nn.Module):
             or pixels.shape[1] != 3
             or pixels.shape[2] % self.config.factor
             or pixels.shape[3] % self.config.factor
+            or not pixels.numel()
         ):
             raise ValueError(
                 f"pixels must be (B, 3, H, W) with H and W multiples of {self.config.factor}, not {tuple(pixels.shape)}"
@@ -254,7 +260,9 @@ class Magvit(nn.Module):
     @torch.inference_mode()
     def decode(self, codes: Tensor) -> Tensor:
         """(B, h, w) codes -> (B, 3, h·factor, w·factor) float in 0..1; raises ValueError for a code that is none."""
-        if codes.numel() and not 0 <= int(codes.min()) <= int(codes.max()) < self.config.codebook_size:
+        if codes.ndim != 3 or not codes.numel():
+            raise ValueError(f"codes must be (B, h, w), not {tuple(codes.shape)}")
+        if not 0 <= int(codes.min()) <= int(codes.max()) < self.config.codebook_size:
             raise ValueError(f"codes must be 0 to {self.config.codebook_size - 1}")
         pixels = self.decoder(self.quantize.signs(codes.to(self.device)))
         return ((pixels + 1) / 2).clamp(0, 1)

@@ -33,11 +33,13 @@ MODEL_TYPE = "mmada"
 TOKENIZER_FOLDER = "image_tokenizer"  # of a model folder that brings its own
 PREPROCESSOR_FILE = "preprocessor_config.json"
 DEFAULT_RESOLUTION = 512  # of the published demonstrations and evaluations
+MAX_RESOLUTION = 2048
 
 # Reserved tokens of LLaDA's tokenizer in the roles that MMaDA gives them.
 START_OF_IMAGE, END_OF_IMAGE = "<|reserved_token_0|>", "<|reserved_token_1|>"
 UNDERSTANDING = "<|reserved_token_5|>"  # the task: a picture in, text out
 START_OF_TEXT = "<|startoftext|>"
+SLOT = "\x00"  # stands for a message while a chat template is asked what it writes around one
 HEADER_START, HEADER_END, TURN_END = "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"
 
 
@@ -57,7 +59,7 @@ class Layout:
     about: str
 
 
-# The published evaluation writes <eot_id> without its bars, so it is read as seven characters; its figures need that.
+# The published evaluation writes <eot_id> without its bars, so it is read as eight characters; its figures need that.
 LAYOUTS = {
     "demo": Layout(1, False, TURN_END, "MMaDA's demonstration (app.py), and the embedded model"),
     "template": Layout(0, True, TURN_END, "MMaDA's inference script (inference_mmu.py)"),
@@ -119,9 +121,8 @@ def prompt_ids(reader: ImageReader, tokenizer: PreTrainedTokenizerFast, question
 
 def template_ids(tokenizer: PreTrainedTokenizerFast, message: str) -> list[int]:
     """One user message in the tokenizer's chat template. Special tokens typed by the user stay ordinary text."""
-    slot = "\x00"
-    chat = tokenizer.apply_chat_template([{"role": "user", "content": slot}], tokenize=False)
-    before, after = chat.split(slot)
+    chat = tokenizer.apply_chat_template([{"role": "user", "content": SLOT}], tokenize=False)
+    before, after = chat.split(SLOT)
     return [
         *tokenizer.encode(before, add_special_tokens=False),
         *_plain(tokenizer, message.strip()),
@@ -204,20 +205,32 @@ def read_resolution(folder: Path, factor: int) -> int:
     """Pixels along each side of what the model sees: preprocessor_config.json's, else the published 512.
 
     config.json's num_vq_tokens is not asked: published ones say 256 tokens for models that are used with 1,024.
+    Raises CheckpointError for a picture that `preprocess` would make otherwise than the file says.
     """
     path = folder / PREPROCESSOR_FILE
     if not path.exists():
         return DEFAULT_RESOLUTION
-    size = read_json(path).get("size")
+    data = read_json(path)
+    size = data.get("size")
     side = size.get("shortest_edge") if isinstance(size, dict) else size
-    if type(side) is not int or not factor <= side <= 2048 or side % factor:
-        raise CheckpointError(f"{path}: size must be a multiple of {factor} up to 2048, not {str(side)[:40]!r}")
+    if type(side) is not int or not factor <= side <= MAX_RESOLUTION or side % factor:
+        raise CheckpointError(
+            f"{path}: size must be a multiple of {factor} up to {MAX_RESOLUTION}, not {str(side)[:40]!r}"
+        )
+    for key, value in _preprocessor_keys(side).items():
+        if key != "size" and data.get(key, value) != value:
+            raise CheckpointError(f"{path}: {key} = {str(data[key])[:60]} is not supported, only {value}")
     return side
 
 
 def save_preprocessor(folder: Path, resolution: int) -> None:
     """Write preprocessor_config.json, in the keys that image processors use."""
-    keys = {
+    (folder / PREPROCESSOR_FILE).write_text(json.dumps(_preprocessor_keys(resolution), indent=2) + "\n")
+
+
+def _preprocessor_keys(resolution: int) -> dict[str, Any]:
+    """What `wino_viz.pictures.preprocess` does, as image processors write it down."""
+    return {
         "do_resize": True,
         "size": {"shortest_edge": resolution},
         "resample": 3,  # bicubic
@@ -227,7 +240,6 @@ def save_preprocessor(folder: Path, resolution: int) -> None:
         "image_mean": [0.5, 0.5, 0.5],
         "image_std": [0.5, 0.5, 0.5],
     }
-    (folder / PREPROCESSOR_FILE).write_text(json.dumps(keys, indent=2) + "\n")
 
 
 def _check_markers(tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:

@@ -126,8 +126,9 @@ def _check_caption(record: dict[str, Any], where: str) -> None:
 def _check_vqa(record: dict[str, Any], where: str) -> None:
     _check_image(record, where)
     _check_text(record, "question", where)
-    if record.get("answer") is not None:
-        _check_text(record, "answer", where)
+    for name in ("answer", "kind"):
+        if record.get(name) is not None:
+            _check_text(record, name, where)
 
 
 def _check_image(record: dict[str, Any], where: str) -> None:

@@ -118,4 +118,4 @@ def on_end(watching: Any, button: gr.Button, current: gr.State, player: Player, 
             yield shown_parts(update)
 
     button.click(stop_run, current, [player, notice], cancels=[watching], concurrency_limit=None, **HIDDEN)
-    watching.failure(lambda current: broken_off(current) or gr.skip(), current, notice, **HIDDEN)
+    watching.failure(lambda current: shown_parts(broken_off(current)), current, [player, notice], **HIDDEN)

@@ -1,22 +1,32 @@
-"""The recorded traces of examples/traces, in the order of their file names.
+"""The recorded traces of examples/traces and examples/pictures, in the order of their file names.
 
-A trace may carry "title", "note" (one sentence) and "record" (the problem with its answer) as extra keys.
+A trace may carry "title", "note" (one sentence) and "record" (the problem with its answer) as extra keys. One about a
+picture also carries "image" and "seen" (PNGs beside it: the picture, and what its tokens stand for), "picture" (where
+the tokens stand in prompt_ids) and perhaps "words" (how each word hangs on the picture).
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from wino_viz import untrusted
+from wino_viz.pictures import PictureError, open_picture
+from wino_viz.tasks.registry import TASKS, check_record
 from wino_viz.trace import Trace, TraceError
 from wino_viz.ui.player import trace_message
 
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
 TRACES = Path(__file__).resolve().parents[2] / "examples" / "traces"
+PICTURES = TRACES.parent / "pictures"
 TITLE_LENGTH = 48
+MOST_CODES = 64  # along each side of a picture
 
 log = logging.getLogger(__name__)
 
@@ -36,25 +46,51 @@ class Example:
         return trace_message(self.trace, at=at, play=play, verdict=verdict)
 
 
+@dataclass(frozen=True, eq=False)
+class PictureExample(Example):
+    """A recorded trace about a picture: the picture, what its codes (rows of whole numbers) stand for, and per word
+    [position, id, piece, probability with the picture, probability with a blank one] where that was asked.
+    """
+
+    image: Image
+    seen: Image
+    codes: list[list[int]]
+    words: list[list[Any]]
+
+
 def read_examples(folder: Path = TRACES) -> list[Example]:
     """Every readable trace of the folder; one that is not is left out, and the log says why."""
+    return [
+        Example(**_about(trace), record=_record(trace.extra.get("record"), trace.prompt), trace=trace)
+        for _, trace in _read_traces(folder)
+    ]
+
+
+def read_picture_examples(folder: Path = PICTURES) -> list[PictureExample]:
+    """Every readable trace about a picture; one that is not, or whose picture is not, is left out and logged."""
     examples = []
+    for path, trace in _read_traces(folder):
+        try:
+            examples.append(_picture_example(path, trace))
+        except ValueError as error:
+            log.warning("%s is left out: %s", path, error)
+    return examples
+
+
+def _read_traces(folder: Path) -> Iterator[tuple[Path, Trace]]:
     for path in sorted(folder.glob("*.json")):
         try:
-            trace = Trace.from_json(path.read_bytes())
+            yield path, Trace.from_json(path.read_bytes())
         except (TraceError, OSError) as error:
             log.warning("%s is left out: %s", path, error)
-            continue
-        title, note, record = (trace.extra.get(key) for key in ("title", "note", "record"))
-        examples.append(
-            Example(
-                title=title if isinstance(title, str) and title.strip() else _shortened(trace.prompt),
-                note=note if isinstance(note, str) else "",
-                record=_record(record, trace.prompt),
-                trace=trace,
-            )
-        )
-    return examples
+
+
+def _about(trace: Trace) -> dict[str, str]:
+    title, note = (trace.extra.get(key) for key in ("title", "note"))
+    return {
+        "title": title if isinstance(title, str) and title.strip() else _shortened(trace.prompt),
+        "note": note if isinstance(note, str) else "",
+    }
 
 
 def most_telling_pass(trace: Trace) -> int:
@@ -82,6 +118,60 @@ def _record(given: Any, prompt: str) -> dict[str, Any]:
     if isinstance(given, dict) and given.get("question") == prompt and type(given.get("answer")) is int:
         return {"task": "arithmetic", "question": prompt, "answer": given["answer"]}
     return {"task": "arithmetic", "question": prompt}
+
+
+def _picture_example(path: Path, trace: Trace) -> PictureExample:
+    """The whole of an example; raises ValueError (TraceError, PictureError) for whatever is missing or wrong."""
+    extra = trace.extra
+    image, seen = (_picture_beside(path, extra.get(key), key) for key in ("image", "seen"))
+    record = check_record(extra.get("record"))
+    if not TASKS[record["task"]].has_image:
+        raise ValueError(f"record: {record['task']} is no task about pictures")
+    if record["task"] == "vqa" and record["question"] != trace.prompt:
+        raise ValueError("record: its question is not the prompt")
+    return PictureExample(
+        **_about(trace),
+        record=record,
+        trace=trace,
+        image=image,
+        seen=seen,
+        codes=_codes(untrusted.mapping(extra.get("picture"), "picture"), trace.prompt_ids),
+        words=_words(extra.get("words", []), trace.gen_length),
+    )
+
+
+def _picture_beside(path: Path, name: Any, key: str) -> Image:
+    """A PNG in the folder of the trace, and nowhere else."""
+    name = untrusted.text(name, key)
+    if Path(name).name != name or not name.endswith(".png"):
+        raise TraceError(f"{key} must be the name of a PNG beside the trace, not {untrusted.described(name)}")
+    try:
+        return open_picture(path.with_name(name))
+    except PictureError as error:
+        raise TraceError(f"{key}: {name}: {error}") from None
+
+
+def _codes(where: dict[str, Any], prompt_ids: Sequence[int]) -> list[list[int]]:
+    first, rows, columns, offset = (
+        untrusted.natural(where.get(key), f"picture: {key}") for key in ("first", "rows", "columns", "offset")
+    )
+    if not (1 <= rows <= MOST_CODES and 1 <= columns <= MOST_CODES) or first + rows * columns > len(prompt_ids):
+        raise TraceError(f"picture: {rows} × {columns} tokens from {first} on are not in the prompt")
+    codes = [token - offset for token in prompt_ids[first : first + rows * columns]]
+    if min(codes) < 0:
+        raise TraceError(f"picture: a token of it lies below the offset {offset}")
+    return [codes[row * columns : (row + 1) * columns] for row in range(rows)]
+
+
+def _words(given: Any, gen_length: int) -> list[list[Any]]:
+    for position, token, piece, *probabilities in untrusted.rows(given, 5, "words"):
+        untrusted.natural(token, "words: an id")
+        untrusted.text(piece, "words: a piece")
+        for value in probabilities:
+            untrusted.probability(value, "words")
+        if untrusted.natural(position, "words: a position") >= gen_length:
+            raise TraceError(f"words: there is no position {position}")
+    return given
 
 
 def _shortened(text: str) -> str:

@@ -107,22 +107,25 @@ class DecoderForm:
 
 
 class CanvasForm:
-    """Lengths, temperature and seed, folded away."""
+    """Lengths, temperature and seed, folded away. `lengths` are the session's own, or a task's."""
 
-    def __init__(self, session: Any, prefix: str) -> None:
+    def __init__(
+        self, session: Any, prefix: str, lengths: tuple[int, int] | None = None, learned: str = "The model learned 128."
+    ) -> None:
+        gen_length, block_length = lengths or (session.gen_length, session.block_length)
         with gr.Accordion("Lengths and chance", open=False, elem_id=f"{prefix}-more"):
             self.gen_length = AnySlider(
                 LENGTH_STEP,
                 LONGEST_GENERATION,
-                session.gen_length,
+                gen_length,
                 step=LENGTH_STEP,
                 label="Generation length",
-                info="Tokens of the answer. The model learned 128.",
+                info=f"Tokens of the answer. {learned}",
             )
             self.block_length = AnySlider(
                 LENGTH_STEP,
                 LONGEST_BLOCK,
-                session.block_length,
+                block_length,
                 step=LENGTH_STEP,
                 label="Block length",
                 info="Blocks are finished from left to right; it must divide the length.",

@@ -1,21 +1,27 @@
-"""The whole page: three tabs, and the endpoint for programs.
+"""The whole page: the tabs, and the endpoints for programs.
 
-demo = build_page(Session())
+demo = build_page(Session(), pictures=Session("mmada-mini", task="caption"))
 demo.launch(**LAUNCH)
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.utils import get_upload_folder
 
+from wino_viz.pictures import PictureError, open_picture
+from wino_viz.tasks.scenes_wording import CAPTION_PROMPTS
 from wino_viz.ui.compare_tab import compare_tab
 from wino_viz.ui.decode_tab import decode_tab
-from wino_viz.ui.examples import Example, read_examples
+from wino_viz.ui.examples import Example, PictureExample, read_examples, read_picture_examples
 from wino_viz.ui.forms import MODEL_QUEUE
 from wino_viz.ui.how_tab import how_tab
+from wino_viz.ui.picture_form import file_bytes
+from wino_viz.ui.picture_tab import picture_tab
 
 TITLE = "Watch a diffusion model change its mind"
 SUBTITLE = (
@@ -79,27 +85,47 @@ def theme() -> gr.themes.Base:
     )
 
 
-LAUNCH: dict[str, Any] = {"footer_links": ["api"], "run_history": False, "ssr_mode": False, "share": False}
+LAUNCH: dict[str, Any] = {
+    "footer_links": ["api"],
+    "run_history": False,
+    "ssr_mode": False,
+    "share": False,
+    "max_file_size": "20mb",
+}
+FORGET = (600, 600)  # seconds: how often uploaded files are looked through, and how old one may become
 
 
-def build_page(session: Any, examples: Sequence[Example] | None = None) -> gr.Blocks:
-    """The app; `session` is a wino_viz.session.Session or anything like it. Loads no model."""
+def build_page(
+    session: Any,
+    examples: Sequence[Example] | None = None,
+    pictures: Any = None,
+    picture_examples: Sequence[PictureExample] | None = None,
+) -> gr.Blocks:
+    """The app; `session` is a wino_viz.session.Session or anything like it. Loads no model.
+
+    `pictures` is a second one whose model sees; without it there is no Multimodal tab. Examples not given are read.
+    """
     examples = read_examples() if examples is None else list(examples)
-    with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as demo:
+    with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=FORGET) as demo:
         gr.HTML(f"<header class='page-head'><h1>{TITLE}</h1><p>{SUBTITLE}</p></header>", elem_id="page-head")
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Decode", id="decode"):
                 decode_tab(session, examples)
             with gr.Tab("Compare", id="compare"):
                 compare_tab(session, examples)
+            if pictures is not None:
+                with gr.Tab("Multimodal", id="pictures"):
+                    picture_tab(pictures, read_picture_examples() if picture_examples is None else picture_examples)
             with gr.Tab("How it works", id="how"):
                 how_tab(examples)
-        _endpoint(session)
+        _decode_endpoint(session)
+        if pictures is not None:
+            _caption_endpoint(pictures)
     demo.queue(max_size=WAITING)
     return demo
 
 
-def _endpoint(session: Any) -> None:
+def _decode_endpoint(session: Any) -> None:
     def decode(
         prompt: str,
         decoder: str = "wino",
@@ -118,8 +144,59 @@ def _endpoint(session: Any) -> None:
             decoding = session.start(prompt, session.parse(decoder), **lengths, temperature=temperature, seed=seed)
         except ValueError as error:
             raise gr.Error(str(error), print_exception=False) from None
-        for _ in decoding:
-            pass
-        return decoding.trace().to_dict()
+        return _whole_trace(decoding)
 
     gr.api(decode, api_name="decode", **MODEL_QUEUE)
+
+
+def _caption_endpoint(session: Any) -> None:
+    def caption(
+        image: str | dict,
+        question: str = CAPTION_PROMPTS[0],
+        decoder: str = "wino",
+        gen_length: int | None = None,
+        block_length: int | None = None,
+        temperature: float = 0.0,
+        seed: int = 0,
+    ) -> dict:
+        """Decode what the model says of a picture and return its whole trace (the trace file's format, version 1).
+
+        image is a file (gradio_client.handle_file), or its bytes as base64 or a data URL; it is not kept. question asks
+        for a description unless it asks something else. decoder is a SPEC, as in decode. Lengths left out are those
+        that the model learned for descriptions, or for answers to questions.
+        """
+        usual = session.lengths("caption" if question in CAPTION_PROMPTS else "vqa")
+        sizes = {
+            "gen_length": usual[0] if gen_length is None else gen_length,
+            "block_length": usual[1] if block_length is None else block_length,
+        }
+        try:
+            picture = session.see(_picture_of(image))
+            settings = session.parse(decoder)
+            record = {"task": "vqa", "image": "picture", "question": question}
+            more = {**sizes, "temperature": temperature, "seed": seed, "record": record}
+            decoding = session.start(question, settings, picture=picture, **more)
+        except ValueError as error:
+            raise gr.Error(str(error), print_exception=False) from None
+        return _whole_trace(decoding)
+
+    gr.api(caption, api_name="caption", **MODEL_QUEUE)
+
+
+def _picture_of(image: Any) -> Any:
+    """The picture that a program sent: a file that gradio keeps for it, which goes as soon as it is open, or base64."""
+    if not isinstance(image, dict):
+        return open_picture(file_bytes(image))
+    path = Path(str(image.get("path"))).resolve()
+    if not path.is_relative_to(Path(get_upload_folder()).resolve()):  # a path is anybody's to write
+        raise PictureError("There is no such file.")
+    try:
+        return open_picture(path)
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _whole_trace(decoding: Any) -> dict:
+    for _ in decoding:
+        pass
+    return decoding.trace().to_dict()

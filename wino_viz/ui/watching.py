@@ -23,25 +23,29 @@ from wino_viz.ui.player import (
 from wino_viz.ui.widgets import say
 
 BROKEN = "The run broke off through a fault that is not yours; the server’s log says which. You can run again."
+BEFORE_ANY = "Stopped before the first pass."
 
 
 @dataclass
 class Current:
-    """What runs on one page: the id of the run ("": nothing), its decodings (empty before the first pass), and
-    whether the last run broke off through a fault.
+    """What runs on one page: the id of the run ("": nothing), its decodings (empty before the first pass), whether the
+    last run broke off through a fault, the run that was called off before it ended, and whether a Stop came so soon
+    that the run's "Decoding …" may land after the stop's words.
     """
 
     run: str = ""
     decodings: Sequence[Any] = field(default_factory=tuple)
     broken: bool = False
+    called_off: str = ""
+    stopped_early: bool = False
 
     def begin(self) -> str:
         """A new run, which ends the one before it."""
-        self.run, self.decodings, self.broken = new_run(), (), False
+        self.run, self.decodings, self.broken, self.stopped_early = new_run(), (), False, False
         return self.run
 
     def end(self) -> None:
-        self.run, self.decodings = "", ()
+        self.run, self.decodings, self.stopped_early = "", (), False
 
 
 @dataclass(frozen=True)
@@ -53,22 +57,47 @@ class Update:
     rows: Sequence[dict[str, Any]] | None = None
 
 
-def watch(current: Current, start: Callable[[], Sequence[Any]], loaded: bool) -> Iterator[Update]:
-    """Run the decodings that `start` makes, pass by pass in turn, and say each pass; ValueErrors become notices."""
+# The end of a run that was stopped: gradio repeats a run's last message when it is over, which is after the stop's
+# words, and "Decoding …" would be the last of all.
+NOTHING_MORE = Update()
+
+
+def watch(
+    current: Current, start: Callable[[], Sequence[Any]], loaded: bool, titles: Sequence[str] = ()
+) -> Iterator[Update]:
+    """Run the decodings that `start` makes, pass by pass in turn, and say each pass; ValueErrors become notices.
+
+    `titles` name them where their decoders do not tell them apart.
+    """
+    run = current.begin()
     try:
-        yield from _watch(current, start, loaded)
-    except Exception:  # told apart from a stop, which closes the generator; gradio logs it
+        yield from _watch(current, run, start, loaded, titles)
+    except GeneratorExit:  # gradio closes what a Stop cancels
+        current.called_off = run
+        raise
+    except Exception:  # gradio logs it
         current.broken = True
         raise
 
 
-def broken_off(current: Current) -> str | None:
-    """The notice for a run that failed, or None where it was only stopped."""
-    return say(BROKEN, "error") if current.broken else None
+def broken_off(current: Current) -> Update:
+    """What changes after a run that failed or was cancelled; nothing where nothing is left to say.
+
+    The browser asks for it once a cancelled run is over. A Stop pressed right after Run may find the run not begun (then
+    it is called off, and nobody has said so) or just begun (then its "Decoding …" may land after the stop's words).
+    """
+    if current.broken:
+        return Update(notice=say(BROKEN, "error"))
+    if current.stopped_early or (current.run and current.called_off == current.run):
+        run, decodings = current.run, current.decodings
+        current.end()
+        return Update(whole(decodings, run) if run and decodings else None, say(_stopped_after(decodings)))
+    return NOTHING_MORE
 
 
-def _watch(current: Current, start: Callable[[], Sequence[Any]], loaded: bool) -> Iterator[Update]:
-    run = current.begin()
+def _watch(
+    current: Current, run: str, start: Callable[[], Sequence[Any]], loaded: bool, titles: Sequence[str]
+) -> Iterator[Update]:
     yield Update(notice=say("Decoding …" if loaded else "Loading the model, once. The first run takes longer.", "busy"))
     try:
         decodings = start()
@@ -78,22 +107,26 @@ def _watch(current: Current, start: Callable[[], Sequence[Any]], loaded: bool) -
         yield Update(notice=refusal(error))
         return
     if current.run != run:
+        yield NOTHING_MORE
         return
     current.decodings = decodings
-    rows = [{"title": decoder_words(decoding.settings.to_dict())} for decoding in decodings]
+    names = [*titles] or [decoder_words(decoding.settings.to_dict()) for decoding in decodings]
+    rows = [{"title": name} for name in names]
     for lane, decoding in enumerate(decodings):
-        yield Update(start_message(decoding.header, run, lane=lane), say("Decoding …", "busy"), rows)
+        title = titles[lane] if titles else ""
+        yield Update(start_message(decoding.header, run, lane=lane, title=title), say("Decoding …", "busy"), rows)
     for message, ended in _passes(decodings, run):
         if current.run != run:  # stopped, or a newer run
+            yield NOTHING_MORE
             return
         if ended is not None:
-            rows[ended] = figures_row(decodings[ended].trace(), decodings[ended].verdict())
+            rows[ended] = figures_row(decodings[ended].trace(), decodings[ended].verdict()) | {"title": names[ended]}
         yield Update(player=message, rows=None if ended is None else rows)
     if current.run != run:  # a newer run began while the last message was on its way
         return
     current.end()
     verdicts = [decoding.verdict() for decoding in decodings]
-    yield Update(whole(decodings, run, verdicts), _summary(decodings, verdicts), rows)
+    yield Update(whole(decodings, run, verdicts, titles), _summary(decodings, verdicts), rows)
 
 
 def _passes(decodings: Sequence[Any], run: str) -> Iterator[tuple[str, int | None]]:
@@ -119,22 +152,31 @@ def stop(current: Current) -> Iterator[Update]:
     if not run:
         yield Update(notice=say("Nothing is running now."))
         return
+    words = _stopped_after(decodings)
+    current.stopped_early = words == BEFORE_ANY
     if not decodings:
-        yield Update(notice=say("Stopped before the first pass."))
+        yield Update(notice=say(words))
         return
-    made = [decoding.trace().forward_passes for decoding in decodings]
-    words = f"Stopped after {' and '.join(map(str, made))} {'pass' if made == [1] else 'passes'}."
     for lane in range(len(decodings)):
         yield Update(player=stopped_message(run, "Stopped here.", lane=lane), notice=say(words))
     yield Update(player=whole(decodings, run))
 
 
-def whole(decodings: Sequence[Any], run: str, verdicts: Sequence[dict[str, Any]] = ()) -> str:
+def _stopped_after(decodings: Sequence[Any]) -> str:
+    made = [decoding.trace().forward_passes for decoding in decodings]
+    if not any(made):
+        return BEFORE_ANY
+    return f"Stopped after {' and '.join(map(str, made))} {'pass' if made == [1] else 'passes'}."
+
+
+def whole(
+    decodings: Sequence[Any], run: str, verdicts: Sequence[dict[str, Any]] = (), titles: Sequence[str] = ()
+) -> str:
     """The last message of a run, with all of it: a player that was not there meanwhile shows it too."""
     traces = [decoding.trace() for decoding in decodings]
     if len(traces) == 1:
         return trace_message(traces[0], run, verdict=verdicts[0] if verdicts else None)
-    return lanes_message(traces, run, verdicts=verdicts)
+    return lanes_message(traces, run, verdicts=verdicts, titles=titles)
 
 
 def refusal(error: ValueError) -> str:

@@ -20,7 +20,7 @@ import gradio as gr
 from wino_viz.trace import dumps
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets" / "page"
-SCRIPTS = ("page.js", "mask.js")
+SCRIPTS = ("page.js", "mask.js", "picture.js", "words.js")
 
 
 @cache
@@ -32,7 +32,10 @@ def head() -> str:
 
 
 class Widget(gr.HTML):
-    """A `<div class=KIND>` that `winoPage.KIND(element, data)` fills whenever a value comes."""
+    """A `<div class=KIND>` that `winoPage.KIND(element, data, trigger)` fills whenever a value comes.
+
+    `trigger(event, data)` raises an event of the component; what it carries is the `_data` of its gr.EventData.
+    """
 
     kind = ""
 
@@ -42,7 +45,7 @@ class Widget(gr.HTML):
             html_template=f'<div class="{self.kind}" role="{role}" aria-label="{label}"></div>',
             js_on_load=f"""
 const part = element.querySelector(".{self.kind}");
-const show = () => winoPage.{self.kind}(part, props.value ? JSON.parse(props.value) : null);
+const show = () => winoPage.{self.kind}(part, props.value ? JSON.parse(props.value) : null, trigger);
 show();
 watch("value", show);
 """,
@@ -80,6 +83,36 @@ class MaskPicture(Widget):
     """The attention mask of each block, drawn; it follows the player with the id `follows`. See ui/mask.py."""
 
     kind = "mask"
+
+
+class PictureStrip(Widget):
+    """A picture, the same as the model sees it, and its tokens. Its `click`: show what the model sees."""
+
+    kind = "picture"
+
+
+class PictureInput(Widget):
+    """Upload, paste or drop a picture; its `upload` carries {"data": a data URL}, whatever the file is. Values: `say`.
+
+    The file's bytes come with the event and are never written to a disk.
+    """
+
+    kind = "bring"
+
+
+class Chips(Widget):
+    """A row of texts to choose from, of which each press is a `select` with {"text"}."""
+
+    kind = "chips"
+
+
+class WordsFromPicture(Widget):
+    """A finished answer, each word shaded by how much it hangs on the picture. Its `click`: ask the model.
+
+    Values are JSON: null, {"state": "offer"}, {"state": "busy"}, or {"words": [{"piece", "picture", "blank"}, …]}.
+    """
+
+    kind = "words"
 
 
 def say(text: str, look: str = "info") -> str:

@@ -1,0 +1,112 @@
+"""The messages of a run that is stopped sooner than it can begin: gradio delivers them in an order of its own."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+
+import pytest
+
+pytest.importorskip("gradio")
+
+from wino_viz.models.checkpoint import Checkpoint
+from wino_viz.session import Session
+from wino_viz.ui import watching
+from wino_viz.ui.watching import BROKEN, Current, Update, broken_off, stop, watch
+
+
+def text(notice: str | None) -> str | None:
+    return notice and json.loads(notice)["text"]
+
+
+def notices(updates) -> list[str]:
+    return [text(update.notice) for update in updates if update.notice]
+
+
+@pytest.fixture
+def current() -> Current:
+    return Current()
+
+
+@pytest.fixture
+def start(mini: Checkpoint):
+    session = Session(load=lambda name: mini)
+    return lambda: [session.start("Ana has 3 pears.", session.settings("wino"), gen_length=16, block_length=16)]
+
+
+def test_a_run_ends_with_its_verdict_and_nothing_is_left_to_say(current, start):
+    assert "Done in" in notices(watch(current, start, True))[-1]
+    assert broken_off(current) == Update()
+    assert notices(stop(current)) == ["Nothing is running now."]
+    assert broken_off(current) == Update()
+
+
+@pytest.mark.parametrize(
+    ("messages", "words"), [(1, "before the first pass"), (2, "before the first pass"), (3, "after 1 pass")]
+)
+def test_a_run_that_its_stop_overtook_says_that_it_was_stopped(current, start, messages, words):
+    """Its stop found nothing to stop, and then it was closed with "Decoding …" as its last word."""
+    assert notices(stop(current)) == ["Nothing is running now."]
+    updates = watch(current, start, True)
+    for _ in range(messages):
+        next(updates)
+    updates.close()
+    assert text(broken_off(current).notice) == f"Stopped {words}."
+    assert current.run == "" and broken_off(current) == Update()
+
+
+def test_the_words_of_an_early_stop_are_said_again(current, start):
+    """The "Decoding …" that was on its way may have landed on them."""
+    updates = watch(current, start, True)
+    next(updates), next(updates)
+    assert set(notices(stop(current))) == {"Stopped before the first pass."}
+    updates.close()
+    assert text(broken_off(current).notice) == "Stopped before the first pass."
+    assert broken_off(current) == Update()
+
+
+def test_the_words_of_a_usual_stop_are_said_once(current, start):
+    updates = watch(current, start, True)
+    for _ in range(4):
+        next(updates)
+    assert set(notices(stop(current))) == {"Stopped after 2 passes."}
+    updates.close()
+    assert broken_off(current) == Update()
+
+
+@pytest.mark.parametrize("messages", [1, 2, 3])
+def test_what_a_stopped_run_says_last_changes_nothing(current, start, messages):
+    """Gradio repeats a run's last message when the run is over."""
+    updates = watch(current, start, True)
+    for _ in range(messages):
+        next(updates)
+    list(stop(current))
+    assert list(updates) == [Update()]
+
+
+def test_a_new_run_or_a_new_problem_has_the_last_word(current, start):
+    first = watch(current, start, True)
+    next(first)
+    second = watch(current, start, True)
+    next(second)
+    first.close()
+    assert broken_off(current) == Update() and current.run  # the second still goes on
+    list(stop(current))
+    current.end()  # as a new problem does
+    second.close()
+    assert broken_off(current) == Update()
+
+
+def test_a_fault_is_said_whatever_else_there_is_to_say(current):
+    def fail():
+        raise RuntimeError("the accelerator fell off")
+
+    with pytest.raises(RuntimeError):
+        list(watch(current, fail, True))
+    assert text(broken_off(current).notice) == BROKEN
+
+
+def test_two_decodings_count_their_passes_apart():
+    made = [SimpleNamespace(trace=lambda n=n: SimpleNamespace(forward_passes=n)) for n in (2, 1)]
+    assert watching._stopped_after(made) == "Stopped after 2 and 1 passes."
+    assert watching._stopped_after(made[1:]) == "Stopped after 1 pass."

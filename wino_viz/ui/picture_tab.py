@@ -1,0 +1,311 @@
+"""The Multimodal tab: a picture, a question about it, and the answer as it is decoded: once, by two decoders, or with
+the picture blanked beside it.
+"""
+
+from __future__ import annotations
+
+import secrets
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import gradio as gr
+
+from wino_viz.pictures import data_url
+from wino_viz.tasks.scenes_wording import CAPTION_PROMPTS
+from wino_viz.trace import dumps
+from wino_viz.ui.decode_tab import OWN, about
+from wino_viz.ui.examples import PictureExample, best_example
+from wino_viz.ui.forms import HIDDEN, MODEL_QUEUE, CanvasForm, DecoderForm
+from wino_viz.ui.picture_form import (
+    CLEAR_SIDE,
+    SEEDS,
+    WHATS,
+    PictureForm,
+    QuestionForm,
+    Shown,
+    bring_message,
+    brought,
+    chips_message,
+    composed,
+)
+from wino_viz.ui.player import Player, clear_message
+from wino_viz.ui.watching import Current, broken_off, stop, watch
+from wino_viz.ui.widgets import Figures, Notice, PictureStrip, WordsFromPicture, figures, say
+
+EMBEDDED = "mmada-mini"  # the model that knows drawn scenes only
+FIRST_SEED = 7
+TITLES = ("With the picture", "With a blank picture")
+ON_RUN = "(...values) => { winoPage.onPictureRun(); return values; }"
+
+
+@dataclass
+class Desk:
+    """What lies on one open page (a gr.State): the picture, what runs, and the last finished answer about it."""
+
+    shown: Shown
+    current: Current = field(default_factory=Current)
+    runs: int = 0
+    two_lanes: bool = False  # whether the last run went to the player for two
+    decoding: Any = None
+
+    def put(self, shown: Shown) -> None:
+        """Another picture; what runs ends."""
+        self.current.end()
+        self.shown, self.decoding = shown, None
+
+    def begin(self, two_lanes: bool) -> int:
+        """A new run; its number."""
+        self.runs, self.two_lanes, self.decoding = self.runs + 1, two_lanes, None
+        return self.runs
+
+
+def picture_tab(session: Any, examples: Sequence[PictureExample]) -> None:
+    """Builds the tab inside the page that is being made; `session` has a model that sees."""
+    opening = best_example(examples)
+    first = of_example(opening) if opening else composed(FIRST_SEED)
+    task = opening.record["task"] if opening else "caption"
+    warn = session.model == EMBEDDED
+    with gr.Row(elem_classes="picture-tab"):
+        with gr.Column(min_width=280, elem_classes="wv-panel picture-panel"):
+            choice = gr.Dropdown(
+                [("none: a picture of your own", OWN), *((example.title, n) for n, example in enumerate(examples))],
+                value=examples.index(opening) if opening else OWN,
+                label="Recorded example",
+                filterable=False,
+                visible=bool(examples),
+                elem_id="picture-examples",
+            )
+            form = PictureForm(FIRST_SEED)
+            asked = QuestionForm(first, task, opening.trace.prompt if opening else CAPTION_PROMPTS[0])
+            what = gr.Radio(
+                WHATS, value="one", label="Watch", elem_classes=["segments", "picture-what"], elem_id="picture-what"
+            )
+            left = DecoderForm(session, "picture", "Decoder", "wino")
+            with gr.Column(elem_classes="for-second", min_width=200):
+                right = DecoderForm(session, "picture-second", "Second decoder", "standard")
+            with gr.Column(elem_classes="picture-go", min_width=200):
+                with gr.Row(elem_classes="together"):
+                    run_button = gr.Button("Run", variant="primary", elem_id="picture-run", min_width=120, scale=2)
+                    stop_button = gr.Button("Stop", elem_id="picture-stop", min_width=80, scale=1)
+                notice = Notice(say(about(opening)) if opening else None, elem_id="picture-notice")
+            lengths = {name: session.lengths(name) for name in ("caption", "vqa")}
+            learned = f"The model learned {lengths['caption'][0]} for a description, {lengths['vqa'][0]} for an answer."
+            canvas = CanvasForm(session, "picture", lengths[task], learned)
+        with gr.Column(min_width=280, elem_classes="picture-top"):
+            strip = PictureStrip(first.message(warn), label="The picture and its tokens", elem_id="picture-strip")
+        with gr.Column(min_width=280, elem_classes="picture-stage"):
+            with gr.Column(elem_classes="for-one"):
+                message = (
+                    opening.message(verdict=session.judge(opening.record, opening.trace.text)) if opening else None
+                )
+                single = Player(message, fold_prompt=True, elem_id="picture-player")
+            with gr.Column(elem_classes="for-two"):
+                pair = Player(lanes=2, fold_prompt=True, elem_id="picture-pair")
+                table = Figures(label="Figures of both", elem_id="picture-figures")
+            words = WordsFromPicture(
+                words_message(opening.words or None) if opening else None,
+                label="Words from the picture",
+                elem_id="picture-words",
+            )
+
+    desk = gr.State(Desk(first))
+    values = [*left.inputs, *right.inputs, *canvas.inputs]
+    count = len(left.inputs)
+
+    def run(desk: Desk, what: str, ask: str, prompt: str, *values: Any) -> Iterator[dict]:
+        shown, made = desk.shown, []
+
+        def start() -> list[Any]:
+            settings, other = left.read(*values[:count]), right.read(*values[count : 2 * count])
+            size = canvas.read(*values[2 * count :])
+            picture = shown.see(session)
+            lanes = {
+                "one": lambda: [(settings, picture)],
+                "two": lambda: [(settings, picture), (other, picture)],
+                "blank": lambda: [(settings, picture), (settings, session.blank())],
+            }[what]()
+            record = shown.record(ask, prompt)
+            made.extend(session.start(prompt, each, picture=seen, record=record, **size) for each, seen in lanes)
+            return made
+
+        number, told = desk.begin(two_lanes=what != "one"), shown.codes is not None
+        yield {words: words_message()}
+        for update in watch(desk.current, start, session.loaded, TITLES if what == "blank" else ()):
+            changes = parts(update, desk)
+            if not told and shown.codes is not None and desk.shown is shown:
+                changes[strip], told = shown.message(warn), True
+            yield changes
+        if desk.runs != number or desk.shown is not shown or not (made and is_finished(made[0])):
+            return  # stopped, refused, or no longer what the page shows
+        desk.decoding = made[0]
+        if what == "one":
+            yield {words: words_message(state="offer")}
+        if what == "blank":
+            yield {words: words_message(state="busy")}
+            yield {words: words_message(made[0].words_from_picture())}
+
+    def parts(update: Any, desk: Desk) -> dict:
+        """What an update changes on the page, in the player of the run."""
+        changes: dict[Any, Any] = {notice: update.notice or gr.skip()}
+        if update.player:
+            changes |= {pair if desk.two_lanes else single: update.player, choice: OWN}
+        if update.rows is not None and desk.two_lanes:
+            changes[table] = figures(update.rows)
+        return changes
+
+    def stop_run(desk: Desk) -> Iterator[dict]:
+        for update in stop(desk.current):
+            yield parts(update, desk)
+
+    def put(desk: Desk, shown: Shown, ask: str, prompt: str, said: str) -> dict:
+        """Another picture on the page: what was decoded about the one before goes; a question of one's own stays."""
+        kept = not desk.shown.is_suggested(prompt)
+        desk.put(shown)
+        if session.loaded:
+            try:
+                shown.see(session)
+            except ValueError as error:
+                said = say(str(error), "error")
+        return {
+            strip: shown.message(warn),
+            single: clear_message(),
+            pair: clear_message(),
+            table: figures([]),
+            words: words_message(),
+            notice: said,
+            choice: OWN,
+            asked.prompt: gr.skip() if kept else shown.suggestions(ask)[0],
+            asked.chips: chips_message(shown, ask),
+        }
+
+    def compose_anew(desk: Desk, count: Any, ask: str, prompt: str) -> dict:
+        seed = secrets.randbelow(SEEDS)
+        return {**put(desk, composed(seed, count), ask, prompt, say("A new scene: press Run.")), form.seed: seed}
+
+    def compose_same(desk: Desk, count: Any, seed: Any, ask: str, prompt: str) -> dict:
+        """The scene of the seed that stands there."""
+        if seed is None:
+            return {notice: gr.skip()}  # being typed
+        try:
+            shown = composed(seed, count)
+        except ValueError as error:
+            return {notice: say(str(error), "error")}
+        return put(desk, shown, ask, prompt, say("The scene of this seed: press Run."))
+
+    def bring(desk: Desk, ask: str, prompt: str, event: gr.EventData) -> dict:
+        data = event._data.get("data") if isinstance(event._data, Mapping) else None
+        try:
+            shown = brought(data)
+        except ValueError as error:
+            return {notice: say(str(error), "error"), form.bring: bring_message()}
+        said = say("Your picture: press Run." + (" First read the note under it." if warn else ""))
+        return {**put(desk, shown, ask, prompt, said), form.bring: bring_message()}
+
+    def see(desk: Desk) -> dict:
+        shown, said = desk.shown, gr.skip()
+        try:
+            shown.see(session)
+        except ValueError as error:
+            said = say(str(error), "error")
+        return {notice: said, strip: shown.message(warn) if desk.shown is shown else gr.skip()}
+
+    def ask_for(desk: Desk, ask: str, prompt: str) -> dict:
+        shown = desk.shown
+        return {
+            asked.prompt: shown.suggestions(ask)[0] if shown.is_suggested(prompt) else gr.skip(),
+            asked.chips: chips_message(shown, ask),
+            canvas.gen_length: lengths[ask][0],
+            canvas.block_length: lengths[ask][1],
+        }
+
+    def ask_words(desk: Desk) -> dict:
+        if desk.decoding is None:
+            return {words: words_message()}
+        return {words: words_message(desk.decoding.words_from_picture())}
+
+    def show_example(desk: Desk, index: int) -> dict:
+        if index == OWN:
+            return {notice: gr.skip()}
+        example = examples[index]
+        shown, record, trace = of_example(example), example.record, example.trace
+        desk.put(shown)
+        forms = zip([*left.inputs, *canvas.inputs], [*left.show(trace.decoder), *canvas.show(trace)], strict=True)
+        return {
+            strip: shown.message(warn),
+            single: example.message(play=True, verdict=session.judge(record, trace.text)),
+            pair: clear_message(),
+            table: figures([]),
+            words: words_message(example.words or None),
+            notice: say(about(example)),
+            what: "one",
+            asked.ask: record["task"],
+            asked.prompt: trace.prompt,
+            asked.chips: chips_message(shown, record["task"]),
+            **dict(forms),
+        }
+
+    running = run_button.click(
+        run,
+        [desk, what, asked.ask, asked.prompt, *values],
+        [strip, single, pair, table, words, notice, choice],
+        js=ON_RUN,
+        trigger_mode="multiple",
+        **MODEL_QUEUE,
+        **HIDDEN,
+    )
+    stop_button.click(
+        stop_run, desk, [single, pair, table, notice, choice], cancels=[running], concurrency_limit=None, **HIDDEN
+    )
+    running.failure(
+        lambda desk: parts(broken_off(desk.current), desk), desk, [single, pair, table, notice, choice], **HIDDEN
+    )
+
+    page = [strip, single, pair, table, words, notice, choice, asked.prompt, asked.chips]
+    question = [asked.ask, asked.prompt]
+    form.new.click(compose_anew, [desk, form.count, *question], [*page, form.seed], **HIDDEN)
+    for field_of_scene in (form.count, form.seed):
+        field_of_scene.input(
+            compose_same, [desk, form.count, form.seed, *question], page, trigger_mode="always_last", **HIDDEN
+        )
+    form.bring.upload(bring, [desk, *question], [*page, form.bring], **HIDDEN)
+    for event in (form.new.click, form.count.input, form.seed.input, form.bring.upload):
+        event(None, cancels=[running], **HIDDEN)  # also a run that still waits for its turn
+    strip.click(see, desk, [strip, notice], **MODEL_QUEUE, **HIDDEN)
+    words.click(ask_words, desk, words, **MODEL_QUEUE, **HIDDEN)
+    asked.ask.input(
+        ask_for, [desk, *question], [asked.prompt, asked.chips, canvas.gen_length, canvas.block_length], **HIDDEN
+    )
+    choice.select(show_example, [desk, choice], [*page, what, asked.ask, *left.inputs, *canvas.inputs], **HIDDEN)
+
+
+def of_example(example: PictureExample) -> Shown:
+    """The picture of a recorded example, with what the model made of it then."""
+    task = example.record["task"]
+    width, height = example.image.size
+    return Shown(
+        image=example.image,
+        url=data_url(example.image, CLEAR_SIDE),
+        alt="The picture of the recorded example.",
+        about="recorded" if width == height else "recorded, its middle square",
+        name=example.record["image"],
+        problems={example.trace.prompt: example.record} if task == "vqa" else {},
+        caption=example.record if task == "caption" else None,
+        codes=example.codes,
+        seen=data_url(example.seen, CLEAR_SIDE),
+    )
+
+
+def is_finished(decoding: Any) -> bool:
+    """Whether a decoding has placed every token."""
+    trace = decoding.trace()
+    return trace.mask_id not in trace.output_ids
+
+
+def words_message(words: Iterable[Sequence[Any]] | None = None, state: str | None = None) -> str:
+    """The value of WordsFromPicture; of words as (position, id, piece, with the picture, with a blank one)."""
+    if words is None and state is None:
+        return dumps(None)
+    rows = [dict(zip(("piece", "picture", "blank"), word[2:], strict=True)) for word in words or ()]
+    return dumps({"id": uuid.uuid4().hex, "state": state, "words": None if words is None else rows})
