@@ -482,7 +482,7 @@ def test_a_closed_page_frees_the_model(url, open_page, session):
     run(page)
     wait_until(lambda: session.running == 1)
     page.close()
-    wait_until(lambda: session.running == 0, 2)
+    wait_until(lambda: session.running == 0, 6)  # its passes would take longer
 
 
 def test_programs_get_the_whole_trace(url, session):
