@@ -36,3 +36,36 @@ record 5-drafting-without-verification threshold:tau=0.6 "$problem_33" \
 record 6-wino-gets-one-wrong wino "$problem_134" \
   'WINO gets one wrong' \
   'It takes back many tokens and still ends with a wrong number: verification asks whether a token fits, not whether it is true.'
+
+# ---- pictures: scenes (from 0) of `python -m wino_viz.tasks.scenes --count 20 --seed 0`, split validation or test
+scenes=$(mktemp -d)
+trap 'rm -rf "$scenes"' EXIT
+for split in validation test; do
+  "$python" -m wino_viz.tasks.scenes --split "$split" --count 20 --seed 0 --out "$scenes/$split" >/dev/null
+done
+mkdir -p examples/pictures
+
+picture() { # FILE SPLIT NUMBER captions|questions SPEC TITLE NOTE
+  echo "$1" >&2
+  local image=examples/pictures/$1.png problem
+  cp "$scenes/$2/pictures/$(printf %04d "$3").png" "$image"
+  problem=$(sed -n "$(($3 + 1))p" "$scenes/$2/$4.jsonl")
+  "$python" -m wino_viz decode --model mmada-mini --decoder "$5" --record "$problem" --image "$image" \
+    --seen "examples/pictures/$1.seen.png" --words --title "$6" --note "$7" --trace "examples/pictures/$1.json"
+}
+
+picture 1-five-objects-at-once validation 2 captions wino \
+  'Five objects, drafted together' \
+  'Sizes, colours and shapes of several objects are drafted in one pass; those that do not fit each other are taken back.'
+picture 2-four-objects validation 1 captions wino \
+  'Which object comes next?' \
+  'The sentence stands early; what it says of each object is drafted, judged against the picture, and drafted again.'
+picture 3-one-token-at-a-time validation 2 captions standard \
+  'The first picture, one token at a time' \
+  'Standard decoding of the first picture: 64 passes for 64 tokens, and nothing is ever taken back.'
+picture 4-a-question validation 0 questions wino \
+  'A question with a short answer' \
+  'A few words, and end of text for the rest: three or four passes.'
+picture 5-a-pair-never-shown test 4 captions wino \
+  'A pair of shape and colour that was never shown' \
+  'No picture in training had a purple circle. The model saw all purple things and all circles, and hesitates here.'

@@ -4,12 +4,19 @@ import json
 import shlex
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from wino_viz.cli import main
+from wino_viz.models.checkpoint import Checkpoint
+from wino_viz.tasks import registry
+from wino_viz.tasks.scenes import Scene, draw
 from wino_viz.trace import Trace
+from wino_viz.ui.examples import read_picture_examples
 
-TRACES = sorted((Path(__file__).parents[1] / "examples" / "traces").glob("*.json"))
+ROOT = Path(__file__).parents[1]
+TRACES = sorted((ROOT / "examples" / "traces").glob("*.json"))
+PICTURES = sorted((ROOT / "examples" / "pictures").glob("*.json"))
 
 
 def read(path: Path) -> Trace:
@@ -46,3 +53,47 @@ def test_the_command_in_an_example_still_makes_it(path: Path, tmp_path: Path):
     assert what_changed(again) == what_changed(recorded)
     assert again.text == recorded.text
     assert json.loads(path.read_text())["forward_passes"] == again.forward_passes
+
+
+# ---- pictures
+
+
+@pytest.fixture(scope="module")
+def picture_examples():
+    return read_picture_examples()
+
+
+def test_every_picture_example_is_shown(picture_examples):
+    assert [example.title for example in picture_examples] == [read(path).extra["title"] for path in PICTURES]
+    assert len(PICTURES) >= 4
+    assert all(example.note and example.words for example in picture_examples)
+
+
+def test_the_picture_examples_differ_in_what_they_teach(picture_examples):
+    first, *_ = picture_examples
+    assert first.trace.decoder["name"] == "wino" and first.trace.revocations >= 3
+    assert {example.record["task"] for example in picture_examples} == {"caption", "vqa"}
+    verdicts = {registry.judge(example.record, example.trace.text).correct for example in picture_examples}
+    assert verdicts == {True, False}
+
+
+def test_a_recorded_picture_is_the_one_that_its_record_describes_and_its_tokens_are_what_the_model_sees(
+    picture_examples, sees: Checkpoint
+):
+    for example in picture_examples:
+        assert sees.reader.codes(example.image).tolist() == example.codes
+        drawn = np.asarray(draw(Scene.from_dict(example.record["scene"])))
+        assert np.array_equal(np.asarray(example.image), drawn)
+
+
+@pytest.mark.parametrize("path", [PICTURES[0], PICTURES[3]], ids=lambda path: path.stem)
+def test_the_command_in_a_picture_example_still_makes_it(path: Path, tmp_path: Path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    recorded = read(path)
+    arguments = shlex.split(recorded.extra["command"])[3:]
+    for option, name in (("--trace", "again.json"), ("--seen", "again.png")):
+        arguments[arguments.index(option) + 1] = str(tmp_path / name)
+    assert main(arguments) == 0
+    again = read(tmp_path / "again.json")
+    assert what_changed(again) == what_changed(recorded)
+    assert (tmp_path / "again.png").read_bytes() == path.with_suffix(".seen.png").read_bytes()
