@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from wino_viz.cli import main
 from wino_viz.models.checkpoint import Checkpoint
@@ -96,4 +97,7 @@ def test_the_command_in_a_picture_example_still_makes_it(path: Path, tmp_path: P
     assert main(arguments) == 0
     again = read(tmp_path / "again.json")
     assert what_changed(again) == what_changed(recorded)
-    assert (tmp_path / "again.png").read_bytes() == path.with_suffix(".seen.png").read_bytes()
+    now, then = (
+        np.asarray(Image.open(seen), dtype=int) for seen in (tmp_path / "again.png", path.with_suffix(".seen.png"))
+    )
+    assert abs(now - then).max() <= 2  # rounding differs with the number of threads

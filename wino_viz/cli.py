@@ -137,6 +137,10 @@ def run_decode(options: argparse.Namespace, arguments: Sequence[str]) -> int:
         raise ValueError(f"{'--seen' if options.seen else '--words'} goes with a picture: --image FILE")
     if options.seen and options.trace and options.seen.resolve() == options.trace.resolve():
         raise ValueError("--trace and --seen name the same file")
+    for name in ("seen", "trace"):
+        target = getattr(options, name)
+        if file and target and target.resolve() == file.resolve():
+            raise ValueError(f"--{name} {target} would overwrite the picture")
     if options.words and not options.trace:
         raise ValueError("--words goes with --trace OUT.json, the file that keeps them")
     image = None if file is None else _open(file)

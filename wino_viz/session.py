@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 MODELS = Path(__file__).parents[1] / "assets" / "models"
 MAX_PROMPT_CHARACTERS = 20_000  # far beyond any context here; longer ones are not worth tokenizing to say so
 SECONDS_DECIMALS = 6
+GUESSED = "Guessed: it saw a blank picture."
 
 
 class ModelUnavailable(ValueError):
@@ -61,6 +62,7 @@ class Picture:
     image: Image
     codes: np.ndarray
     seen: Image
+    is_blank: bool = False
 
 
 class WordFromPicture(NamedTuple):
@@ -163,7 +165,7 @@ class Session:
         from wino_viz.pictures import blank
 
         reader = self.checkpoint().reader
-        return self.see(blank(reader.resolution if reader else 1))
+        return replace(self.see(blank(reader.resolution if reader else 1)), is_blank=True)
 
     # ---- decoding
 
@@ -251,6 +253,8 @@ class Decoding:
 
     def verdict(self) -> dict[str, Any]:
         """{"correct": True, False or None (no known answer), "faithful": bool, "text": one line} of the text so far."""
+        if self.picture is not None and self.picture.is_blank:
+            return {"correct": None, "faithful": True, "text": GUESSED}
         return self._session.judge(self.problem, self.trace().text)
 
     def words_from_picture(self) -> list[WordFromPicture]:

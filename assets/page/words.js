@@ -27,7 +27,7 @@ function showWords(element, data, trigger) {
     element.append(part("p", "", "The answer has no words: the model wrote nothing but the end of the text."));
     return;
   }
-  element.append(part("p", "", "The darker a word, the less likely it would be without the picture: given all the other words, but with the picture blank."), key());
+  element.append(part("p", "", "The stronger its tint, the less likely a word would be without the picture: given all the other words, but with the picture blank."), key());
   const line = part("p", "words-line");
   line.setAttribute("role", "group");
   line.setAttribute("aria-label", "The answer, token by token");

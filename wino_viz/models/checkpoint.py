@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -80,7 +81,8 @@ class Checkpoint:
         Raises ValueError with one sentence for what can't be decoded.
         """
         if not prompt.strip():
-            raise ValueError("the prompt is empty: write a problem, or take a new one")
+            question = "problem, or take a new one" if codes is None else "question, or take a suggestion"
+            raise ValueError(f"the prompt is empty: write a {question}")
         ids = self.prompt_ids(prompt, codes)
         canvas = Canvas(
             prompt_ids=ids,
@@ -180,7 +182,9 @@ def load_checkpoint(
         where = None if image_tokenizer is None else Path(image_tokenizer)
         reader = mmada.load_reader(folder, config, tokenizer, image_tokenizer=where, layout=layout, device=device)
     turn_end = tokenizer.convert_tokens_to_ids("<|eot_id|>")
-    ends = {config.get("eos_token_id"), tokenizer.eos_token_id, turn_end} - {None, tokenizer.unk_token_id}
+    ends = {*_end_ids(config, folder), tokenizer.eos_token_id, turn_end} - {None, tokenizer.unk_token_id}
+    if reader is not None and reader.is_code(mask_id):
+        raise CheckpointError(f"{folder / 'config.json'}: mask_token_id {mask_id} is the code of a picture")
     return Checkpoint(
         name=name,
         denoiser=Denoiser(model, mask_id),
@@ -191,6 +195,15 @@ def load_checkpoint(
         presets=read_presets(folder),
         reader=reader,
     )
+
+
+def _end_ids(config: Mapping[str, Any], folder: Path) -> list[int | None]:
+    """eos_token_id: one id, or a list of them."""
+    given = config.get("eos_token_id")
+    ids = given if isinstance(given, list) else [given]
+    if not all(i is None or (isinstance(i, int) and not isinstance(i, bool)) for i in ids):
+        raise CheckpointError(f"{folder / 'config.json'}: eos_token_id must be a token id or a list, not {given!r:.60}")
+    return ids
 
 
 def load_tokenizer(folder: Path, needs_template: bool = True) -> PreTrainedTokenizerFast:

@@ -228,6 +228,11 @@ class LookupFreeQuantizer(nn.Module):
         return self.embedding[codes].movedim(-1, 1)
 
 
+def full_precision():
+    """float32 means float32 on a GPU, too: there, convolutions round to TF32 unless they are told not to."""
+    return torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
+
+
 class Magvit(nn.Module):
     """The whole tokenizer. New weights come from torch's global generator; it is in evaluation mode once loaded."""
 
@@ -255,7 +260,8 @@ class Magvit(nn.Module):
             raise ValueError(
                 f"pixels must be (B, 3, H, W) with H and W multiples of {self.config.factor}, not {tuple(pixels.shape)}"
             )
-        return self.quantize.codes(self.encoder(pixels.to(self.device, torch.float32)))
+        with full_precision():
+            return self.quantize.codes(self.encoder(pixels.to(self.device, torch.float32)))
 
     @torch.inference_mode()
     def decode(self, codes: Tensor) -> Tensor:
@@ -264,7 +270,8 @@ class Magvit(nn.Module):
             raise ValueError(f"codes must be (B, h, w), not {tuple(codes.shape)}")
         if not 0 <= int(codes.min()) <= int(codes.max()) < self.config.codebook_size:
             raise ValueError(f"codes must be 0 to {self.config.codebook_size - 1}")
-        pixels = self.decoder(self.quantize.signs(codes.to(self.device)))
+        with full_precision():
+            pixels = self.decoder(self.quantize.signs(codes.to(self.device)))
         return ((pixels + 1) / 2).clamp(0, 1)
 
 

@@ -128,6 +128,8 @@ def _parts(text: str) -> list[_Part]:
             part.count = _COUNT_OF.get(group["count"], 1)
             if plural and group["count"] in (None, "the"):  # "red stars": nobody knows how many
                 part.kind = "stray"
+            if plural != (part.count != 1) and group["count"] not in (None, "the"):  # "two star", "a stars", "no star"
+                part.kind = "stray"
         elif kind == "short":
             part.kind, part.shape = "thing", _SHAPE_OF[group["short_shape"]]
             part.size = _SIZE_OF.get(group["short_size"])
@@ -264,14 +266,18 @@ def _wrong_sizes(said: Sequence[_Part], sizes: dict[tuple[str, str], Counter]) -
         counts = left.get((part.colour, part.shape))
         if part.size is None or counts is None:
             continue
-        if counts[part.size] or counts[None]:
-            counts[part.size if counts[part.size] else None] -= 1
-        else:
+        if counts[part.size] + counts[None] < part.count:
             wrong.append(part.text)
+            continue
+        for _ in range(part.count):
+            counts[part.size if counts[part.size] else None] -= 1
     return wrong
 
 
 # Captions
+
+# What turns a statement round or leaves it open. No caption of ours has such a word, and nothing here understands them.
+_DOUBTS = re.compile(r"\b(?:not|no|neither|nor|or|without|but|never|except|hardly|\w+n't)\b")
 
 
 def _with_article(kind: tuple[str | None, str], count: int = 1) -> str:
@@ -333,7 +339,7 @@ def check_caption(record: dict, text: str) -> Verdict:
     parts = _parts(text)
     said = _introduced(parts)
     named = Counter((part.colour, part.shape) for part in said for _ in range(part.count))
-    strays = [part.text for part in parts if part.kind == "stray"]
+    strays = [part.text for part in parts if part.kind == "stray"] + _DOUBTS.findall(_normal(text)[:MAX_TEXT])
     invented, missing = named - true, true - named
     foreign = [_with_article(kind) for kind in invented] + strays
     if not invented and not strays:
@@ -366,6 +372,8 @@ def _sentence(correct: bool | None, true: Counter, missing: Counter, invented: C
 # Answers
 
 _WORD = re.compile(r"\w+|[.,;:!?]")
+# "Anything but red", "at least three", "-3": no answer of ours says so.
+_NO_ANSWER = re.compile(r"\b(?:never|neither|nor|hardly|but|except|than|least|most|about|dozen)\b|-\d")
 _NAMED = re.compile(rf"\bthe (?:(?:{_SIZES}) )?(?:(?:{_COLOURS}) )?(?:{_SHAPES}|{_ONE}|{_MANY})\b")
 _NUMBER_OF = {word: number for number, word in enumerate(NUMBERS) if number} | {"zero": 0, "none": 0}
 _NUMBER_OF |= {word: number for number, word in enumerate(["six", "seven", "eight", "nine", "ten"], 6)}
@@ -474,6 +482,7 @@ def check_answer(record: dict, text: str) -> Verdict:
     if right is None:  # a question about other things: the same words, then
         right = [w for w in _WORD.findall(got) if w.isalnum()] == [w for w in _WORD.findall(expected) if w.isalnum()]
     turned = len(names) == 2 and re.search(rf"\b(?:of|above|over|below|under|beneath) {_NAMED.search(asked)[0]}\b", got)
-    right = right and not content.either and not (turned and asked.startswith("where"))
+    doubted = _NO_ANSWER.search(got) and not _NO_ANSWER.search(expected)
+    right = right and not content.either and not doubted and not (turned and asked.startswith("where"))
     sentence = "The answer is right." if right else f"The answer is wrong: it should be “{answer.rstrip('.')}”."
     return Verdict(right, not extra, tuple(sorted(set(extra))), sentence)

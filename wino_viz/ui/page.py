@@ -187,13 +187,16 @@ def _picture_of(image: Any) -> Any:
     """The picture that a program sent: a file that gradio keeps for it, which goes as soon as it is open, or base64."""
     if not isinstance(image, dict):
         return open_picture(file_bytes(image))
-    path = Path(str(image.get("path"))).resolve()
-    if not path.is_relative_to(Path(get_upload_folder()).resolve()):  # a path is anybody's to write
-        raise PictureError("There is no such file.")
     try:
-        return open_picture(path)
-    finally:
-        path.unlink(missing_ok=True)
+        path = Path(str(image.get("path"))).resolve()
+        if not path.is_relative_to(Path(get_upload_folder()).resolve()):  # a path is anybody's to write
+            raise PictureError("There is no such file.")
+        try:
+            return open_picture(path)
+        finally:
+            path.unlink(missing_ok=True)
+    except OSError:
+        raise PictureError("There is no such file.") from None
 
 
 def _whole_trace(decoding: Any) -> dict:

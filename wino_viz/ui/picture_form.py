@@ -1,6 +1,6 @@
 """What the Multimodal tab asks for: a picture (composed, brought or recorded) and a question about it.
 
-shown = composed(seed=7, count=3)       a drawn scene, with the questions that have one answer
+shown = composed(seed=7, count=3)       a drawn scene, with its questions
 shown = brought("data:image/jpeg;…")    a picture of one's own; PictureError with one sentence
 shown.see(session).codes                what the model reads; loads it where that has not happened
 """
@@ -18,7 +18,15 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from wino_viz.pictures import MAX_BYTES, PictureError, data_url, open_picture
-from wino_viz.tasks.scenes import MAX_THINGS, MIN_THINGS, caption_record, compose, draw, question_record
+from wino_viz.tasks.scenes import (
+    HELD_OUT,
+    MAX_THINGS,
+    MIN_THINGS,
+    caption_record,
+    compose,
+    draw,
+    question_record,
+)
 from wino_viz.tasks.scenes_wording import CAPTION_PROMPTS, SUGGESTIONS, question
 from wino_viz.trace import dumps
 from wino_viz.ui.forms import HIDDEN
@@ -37,11 +45,13 @@ ASKS = [("A description", "caption"), ("An answer", "vqa")]
 WHATS = [("One run", "one"), ("Two decoders", "two"), ("Picture or blank", "blank")]
 
 CLEAR_SIDE = 320  # pixels of a scene on the page; the model gets it as it was trained on scenes, at draw's own size
-KEPT_SIDE = 1024  # pixels of a picture that is kept while it is shown: more than any model here looks at
+KEPT_SIDE = 1024  # pixels along each side of the square that is kept while it is shown: more than a model here looks at
 OFFERED = 3  # suggestions at a time
 KINDS = ("colour", "count", "relation", "shape", "size")  # of questions, in the order in which they are offered
+ASKED_OF_A_SCENE = 1500  # questions that are worded to find a typed one among them: almost all that there are
 
 HINT = "Or paste or drop one. The small model knows drawn scenes only."
+NEITHER = "The picture must come as base64 or a data URL; from gradio_client as handle_file(path)."
 WARNING = {
     "text": "The small model here has only ever seen drawn scenes like the composed ones: it will name coloured shapes "
     "whatever your picture shows.",
@@ -90,7 +100,19 @@ class Shown:
         scene = {"scene": self.scene.to_dict()} if self.scene else {}
         if ask == "caption":
             return self.caption or {"task": "caption", "image": self.name, **scene}
-        return self.problems.get(prompt.strip()) or {"task": "vqa", "image": self.name, "question": prompt, **scene}
+        known = self.problems.get(prompt.strip()) or self._known(prompt)
+        return known or {"task": "vqa", "image": self.name, "question": prompt, **scene}
+
+    def _known(self, prompt: str) -> dict[str, Any] | None:
+        """The problem of a typed question that could have been worded here, too."""
+        if self.scene is None:
+            return None
+        rng, asked = Random(0), _plain(prompt)
+        for number in range(ASKED_OF_A_SCENE):
+            one = question(self.scene, rng, KINDS[number % len(KINDS)])
+            if _plain(one.text) == asked:
+                return question_record(self.scene, self.name, one) | {"question": prompt}
+        return None
 
     def suggestions(self, ask: str) -> list[str]:
         """What may be asked, the best first."""
@@ -101,14 +123,21 @@ class Shown:
         return prompt.strip() in {"", *CAPTION_PROMPTS, *SUGGESTIONS, *self.problems}
 
 
-def composed(seed: Any, count: Any = ANY) -> Shown:
-    """The scene of a seed, with its questions. ValueError with one sentence for a seed or a count that is none."""
+def _plain(text: str) -> str:
+    return " ".join(text.lower().split()).rstrip("?. ")
+
+
+def composed(seed: Any, count: Any = ANY, novel: bool = False) -> Shown:
+    """The scene of a seed, with its questions; `novel`: with a pair of shape and colour that training never showed.
+
+    ValueError with one sentence for a seed or a count that is none.
+    """
     if isinstance(seed, float) and seed.is_integer():
         seed = int(seed)
     if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed <= MAX_SEED:
         raise ValueError(f"The seed must be a whole number, 0 to {MAX_SEED}.")
-    scene = compose(seed, count or None)
-    name = f"scene-{seed}-{count or 'any'}.png"
+    scene = compose(seed, count or None, "test" if novel else "validation")
+    name = f"scene-{seed}-{count or 'any'}{'-novel' if novel else ''}.png"
     rng = Random(seed)
     asked = {(one := question(scene, rng, kind)).text: question_record(scene, name, one) for kind in KINDS}
     things = [f"{thing.size} {thing.colour} {thing.shape}" for thing in scene.things]
@@ -116,7 +145,7 @@ def composed(seed: Any, count: Any = ANY) -> Shown:
         image=draw(scene),
         url=data_url(draw(scene, CLEAR_SIDE), CLEAR_SIDE),
         alt=f"A drawn scene: {', '.join(things)}.",
-        about=f"scene {seed}, {len(things)} objects",
+        about=f"scene {seed}, {len(things)} objects{_never_shown(scene)}",
         name=name,
         scene=scene,
         problems=asked,
@@ -124,11 +153,18 @@ def composed(seed: Any, count: Any = ANY) -> Shown:
     )
 
 
+def _never_shown(scene: Scene) -> str:
+    pairs = [f"{colour} {shape}" for shape, colour in sorted(HELD_OUT)]
+    found = [pair for pair in pairs if any(f"{thing.colour} {thing.shape}" == pair for thing in scene.things)]
+    return f"; never shown in training: {', '.join(found)}" if found else ""
+
+
 def brought(url: Any) -> Shown:
     """A picture of one's own from the data URL that a browser makes of a file; PictureError with one sentence."""
     picture = open_picture(file_bytes(url))
     width, height = picture.size
     cut = "" if width == height else ", its middle square"
+    picture = middle_square(picture)
     picture.thumbnail((KEPT_SIDE, KEPT_SIDE))
     return Shown(
         image=picture,
@@ -139,17 +175,28 @@ def brought(url: Any) -> Shown:
     )
 
 
+def middle_square(picture: Image) -> Image:
+    """What a model looks at."""
+    width, height = picture.size
+    side = min(width, height)
+    left, top = round((width - side) / 2), round((height - side) / 2)
+    return picture.crop((left, top, left + side, top + side))
+
+
 def file_bytes(url: Any) -> bytes:
     """What a data URL, or base64 alone, holds; PictureError for anything else."""
-    if not isinstance(url, str) or len(url) > MAX_BYTES * 4 // 3 + 200:
-        raise PictureError(f"The file is larger than {MAX_BYTES // 10**6} MB, or no file.")
+    if not isinstance(url, str):
+        raise PictureError("There is no picture.")
+    url = "".join(url.split())  # base64 is often broken into lines
+    if len(url) > MAX_BYTES * 4 // 3 + 200:
+        raise PictureError(f"The file is larger than {MAX_BYTES // 10**6} MB.")
     head, _, data = url.rpartition(",")
     if head and not (head.startswith("data:") and head.endswith(";base64")):
-        raise PictureError("The picture must come as a data URL in base64.")
+        raise PictureError(NEITHER)
     try:
         return base64.b64decode("" if data == "data:" else data, validate=True)
     except (binascii.Error, ValueError):
-        raise PictureError("The picture must come as a data URL in base64.") from None
+        raise PictureError(NEITHER) from None
 
 
 class PictureForm:
@@ -161,6 +208,9 @@ class PictureForm:
             self.new = gr.Button("New scene", size="md", elem_id="picture-new")
             self.count = gr.Dropdown(COUNTS, value=ANY, label="Objects", filterable=False, elem_id="picture-count")
             self.seed = gr.Number(seed, label="Seed", precision=None, elem_id="picture-seed")
+        self.novel = gr.Checkbox(
+            False, label="with a pair it never saw in training", elem_id="picture-novel", container=False
+        )
         self.bring = PictureInput(bring_message(), label="A picture of your own", elem_id="picture-bring")
 
 

@@ -37,6 +37,10 @@ from wino_viz.ui.widgets import Figures, Notice, PictureStrip, WordsFromPicture,
 EMBEDDED = "mmada-mini"  # the model that knows drawn scenes only
 FIRST_SEED = 7
 TITLES = ("With the picture", "With a blank picture")
+INTRO = (
+    "The model reads a picture as a grid of tokens. Press Run and watch its words drafted, checked against the picture and "
+    "taken back. The small model is right about most scenes, not all."
+)
 ON_RUN = "(...values) => { winoPage.onPictureRun(); return values; }"
 
 
@@ -67,6 +71,7 @@ def picture_tab(session: Any, examples: Sequence[PictureExample]) -> None:
     first = of_example(opening) if opening else composed(FIRST_SEED)
     task = opening.record["task"] if opening else "caption"
     warn = session.model == EMBEDDED
+    gr.HTML(f"<p class='picture-intro'>{INTRO}</p>")
     with gr.Row(elem_classes="picture-tab"):
         with gr.Column(min_width=280, elem_classes="wv-panel picture-panel"):
             choice = gr.Dropdown(
@@ -140,7 +145,7 @@ def picture_tab(session: Any, examples: Sequence[PictureExample]) -> None:
         if desk.runs != number or desk.shown is not shown or not (made and is_finished(made[0])):
             return  # stopped, refused, or no longer what the page shows
         desk.decoding = made[0]
-        if what == "one":
+        if what != "blank":
             yield {words: words_message(state="offer")}
         if what == "blank":
             yield {words: words_message(state="busy")}
@@ -180,16 +185,17 @@ def picture_tab(session: Any, examples: Sequence[PictureExample]) -> None:
             asked.chips: chips_message(shown, ask),
         }
 
-    def compose_anew(desk: Desk, count: Any, ask: str, prompt: str) -> dict:
+    def compose_anew(desk: Desk, count: Any, novel: bool, ask: str, prompt: str) -> dict:
         seed = secrets.randbelow(SEEDS)
-        return {**put(desk, composed(seed, count), ask, prompt, say("A new scene: press Run.")), form.seed: seed}
+        shown = composed(seed, count, novel)
+        return {**put(desk, shown, ask, prompt, say("A new scene: press Run.")), form.seed: seed}
 
-    def compose_same(desk: Desk, count: Any, seed: Any, ask: str, prompt: str) -> dict:
+    def compose_same(desk: Desk, count: Any, novel: bool, seed: Any, ask: str, prompt: str) -> dict:
         """The scene of the seed that stands there."""
         if seed is None:
             return {notice: gr.skip()}  # being typed
         try:
-            shown = composed(seed, count)
+            shown = composed(seed, count, novel)
         except ValueError as error:
             return {notice: say(str(error), "error")}
         return put(desk, shown, ask, prompt, say("The scene of this seed: press Run."))
@@ -200,7 +206,7 @@ def picture_tab(session: Any, examples: Sequence[PictureExample]) -> None:
             shown = brought(data)
         except ValueError as error:
             return {notice: say(str(error), "error"), form.bring: bring_message()}
-        said = say("Your picture: press Run." + (" First read the note under it." if warn else ""))
+        said = say("Your picture: press Run." + (" Read the note beside it first." if warn else ""))
         return {**put(desk, shown, ask, prompt, said), form.bring: bring_message()}
 
     def see(desk: Desk) -> dict:
@@ -264,13 +270,18 @@ def picture_tab(session: Any, examples: Sequence[PictureExample]) -> None:
 
     page = [strip, single, pair, table, words, notice, choice, asked.prompt, asked.chips]
     question = [asked.ask, asked.prompt]
-    form.new.click(compose_anew, [desk, form.count, *question], [*page, form.seed], **HIDDEN)
-    for field_of_scene in (form.count, form.seed):
+    form.new.click(compose_anew, [desk, form.count, form.novel, *question], [*page, form.seed], **HIDDEN)
+    for field_of_scene in (form.count, form.novel, form.seed):
         field_of_scene.input(
-            compose_same, [desk, form.count, form.seed, *question], page, trigger_mode="always_last", **HIDDEN
+            compose_same,
+            [desk, form.count, form.novel, form.seed, *question],
+            page,
+            trigger_mode="always_last",
+            **HIDDEN,
         )
     form.bring.upload(bring, [desk, *question], [*page, form.bring], **HIDDEN)
-    for event in (form.new.click, form.count.input, form.seed.input, form.bring.upload):
+    # Not for an upload: one that is refused leaves the run alone, and one that is taken ends it by `put`.
+    for event in (form.new.click, form.count.input, form.novel.input, form.seed.input):
         event(None, cancels=[running], **HIDDEN)  # also a run that still waits for its turn
     strip.click(see, desk, [strip, notice], **MODEL_QUEUE, **HIDDEN)
     words.click(ask_words, desk, words, **MODEL_QUEUE, **HIDDEN)
