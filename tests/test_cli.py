@@ -241,3 +241,13 @@ def test_bad_input_is_one_line_and_exit_code_2(arguments: list[str], said: str, 
     assert captured.out == ""
     assert said in captured.err
     assert captured.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("option", ["--seen", "--trace"])
+def test_the_picture_is_never_overwritten(option, tmp_path, capsys):
+    file = tmp_path / "scene.png"
+    scenes.draw(scenes.compose(1)).save(file)
+    before = file.read_bytes()
+    assert main(["decode", "--image", str(file), option, str(file)]) == 2
+    assert "would overwrite the picture" in capsys.readouterr().err
+    assert file.read_bytes() == before

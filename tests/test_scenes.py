@@ -722,3 +722,46 @@ def test_bad_arguments_exit_2_with_one_line(arguments, says, capsys):
         scenes.main(list(arguments))
     error = capsys.readouterr().err
     assert caught.value.code == 2 and error.count("\n") == 1 and says in error
+
+
+# ---- what is no caption of ours
+
+
+STAR_AND_CIRCLE = Scene(
+    (Thing("star", "red", "small", 0.3, 0.3), Thing("circle", "blue", "large", 0.7, 0.6)), "plain", "cream", 0, 0
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "There is not a red star and a blue circle.",
+        "Neither a red star nor a blue circle.",
+        "A red star or a blue circle.",
+        "A red star without a blue circle.",
+        "Two red star and a blue circle.",
+        "A red stars and a blue circle.",
+        "No red star, a red star and a blue circle.",
+    ],
+)
+def test_what_is_denied_or_left_open_or_garbled_is_not_told(text):
+    record = {"scene": STAR_AND_CIRCLE.to_dict()}
+    assert check_caption(record, "A red star and a blue circle.").correct
+    assert not check_caption(record, text).correct
+
+
+def test_two_of_a_size_are_never_there():
+    scene = replace(
+        STAR_AND_CIRCLE,
+        things=(*STAR_AND_CIRCLE.things, Thing("star", "red", "large", 0.3, 0.75)),
+    )
+    record = {"scene": scene.to_dict()}
+    assert check_caption(record, "Two red stars and a blue circle.").faithful
+    assert not check_caption(record, "Two small red stars and a blue circle.").faithful
+
+
+@pytest.mark.parametrize("text", ["More than three.", "At least three.", "Never three.", "-3", "Anything but three."])
+def test_an_answer_that_goes_round_the_matter_is_wrong(text):
+    record = {"task": "vqa", "image": "a.png", "question": "How many stars are there?", "answer": "Three."}
+    assert check_answer(record, "There are three stars.").correct
+    assert not check_answer(record, text).correct

@@ -571,3 +571,20 @@ def test_programs_send_a_picture_and_get_the_whole_trace(url, tmp_path):
     with pytest.raises(AppError, match="there is no decoder 'magic'"):
         client.predict(image=base64.b64encode(PHOTO).decode(), decoder="magic", api_name="/caption")
     assert list(client.view_api(return_format="dict")["named_endpoints"]) == ["/decode", "/caption"]
+
+
+def test_a_typed_question_of_the_scene_is_judged_like_a_suggested_one():
+    shown = composed(3)
+    typed = "  how many objects are THERE  "
+    record = shown.record("vqa", typed)
+    assert record["question"] == typed
+    assert record["answer"].lower().rstrip(".").split()[-1] in {
+        ("two", "three", "four", "five")[len(shown.scene.things) - 2],
+        "objects",
+    }
+    assert "answer" not in shown.record("vqa", "Do you like it?")
+
+
+def test_a_scene_says_which_of_its_pairs_were_never_shown():
+    assert "never shown" not in composed(5).about
+    assert "never shown in training: " in composed(5, novel=True).about
