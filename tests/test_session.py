@@ -266,7 +266,7 @@ def test_the_answer_counts_only_while_the_prompt_is_the_problem(session):
         (RECORD, "12+5=17\n#### 17", True, "Right: 17."),
         (RECORD, "12+5=18\n#### 18", False, "Wrong: it says 18, the answer is 17. Wrong on the way: 12+5=18."),
         (RECORD, "12+5", False, "Wrong: it says nothing, the answer is 17."),
-        (RECORD, "Rosa: 12+5=17\n#### 17", None, "Right: 17. Not in the question: Rosa."),
+        (RECORD, "Rosa: 12+5=17\n#### 17", True, "Right: 17. Not in the question: Rosa."),
         (
             {"question": "Hello"},
             "1+1=3\n#### 3",

@@ -12,7 +12,7 @@ pytest.importorskip("gradio")
 from wino_viz.models.checkpoint import Checkpoint
 from wino_viz.session import Session
 from wino_viz.ui import watching
-from wino_viz.ui.watching import BROKEN, Current, Update, broken_off, stop, watch
+from wino_viz.ui.watching import BROKEN, Current, Update, broken_off, mark, stop, watch
 
 
 def text(notice: str | None) -> str | None:
@@ -110,3 +110,11 @@ def test_two_decodings_count_their_passes_apart():
     made = [SimpleNamespace(trace=lambda n=n: SimpleNamespace(forward_passes=n)) for n in (2, 1)]
     assert watching._stopped_after(made) == "Stopped after 2 and 1 passes."
     assert watching._stopped_after(made[1:]) == "Stopped after 1 pass."
+
+
+@pytest.mark.parametrize(
+    ("correct", "faithful", "expected"),
+    [(True, True, True), (True, False, None), (False, False, False), (False, True, False), (None, True, None)],
+)
+def test_a_right_answer_with_something_wrong_beside_it_gets_no_tick(correct, faithful, expected):
+    assert mark({"correct": correct, "faithful": faithful, "text": ""}) is expected

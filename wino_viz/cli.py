@@ -19,8 +19,9 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
+from wino_viz.arguments import Parser
 from wino_viz.decoding import DECODERS
 from wino_viz.session import Session, WordFromPicture
 
@@ -32,14 +33,6 @@ if TYPE_CHECKING:
 PROG = "python -m wino_viz"
 READS, SEES = "llada-mini", "mmada-mini"  # the models for words and for pictures where none is named
 PROBABILITY_DECIMALS = 6
-
-
-class _Parser(argparse.ArgumentParser):
-    """argparse, but an error is one line without the usage."""
-
-    def error(self, message: str) -> NoReturn:
-        print(f"{self.prog}: {message}", file=sys.stderr)
-        sys.exit(2)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -57,8 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog=PROG, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    commands = parser.add_subparsers(dest="command", required=True, parser_class=_Parser, metavar="COMMAND")
+    parser = Parser(prog=PROG, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True, parser_class=Parser, metavar="COMMAND")
 
     decode = commands.add_parser("decode", help="decode one prompt", description="Decode one prompt.")
     decode.set_defaults(run=run_decode)

@@ -343,7 +343,8 @@ class Player {
     const verdict = ended ? lane.verdict : null;
     lane.verdictLine.hidden = !verdict;
     if (verdict) {
-      const look = verdict.correct === true ? "right" : verdict.correct === false ? "wrong" : "open";
+      const right = verdict.correct === true && verdict.faithful !== false; // nothing wrong beside it either
+      const look = right ? "right" : verdict.correct === false ? "wrong" : "open";
       lane.verdictLine.className = `wp-verdict wp-verdict-${look}`;
       const mark = { right: "✓ ", wrong: "✗ ", open: "" }[look];
       lane.verdictLine.textContent = mark + String(verdict.text ?? "");

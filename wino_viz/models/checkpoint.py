@@ -181,7 +181,7 @@ def load_checkpoint(
     if sees:
         where = None if image_tokenizer is None else Path(image_tokenizer)
         reader = mmada.load_reader(folder, config, tokenizer, image_tokenizer=where, layout=layout, device=device)
-    turn_end = tokenizer.convert_tokens_to_ids("<|eot_id|>")
+    turn_end = tokenizer.convert_tokens_to_ids(mmada.TURN_END)
     ends = {*_end_ids(config, folder), tokenizer.eos_token_id, turn_end} - {None, tokenizer.unk_token_id}
     if reader is not None and reader.is_code(mask_id):
         raise CheckpointError(f"{folder / 'config.json'}: mask_token_id {mask_id} is the code of a picture")

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -228,7 +229,7 @@ class LookupFreeQuantizer(nn.Module):
         return self.embedding[codes].movedim(-1, 1)
 
 
-def full_precision():
+def full_precision() -> AbstractContextManager[None]:
     """float32 means float32 on a GPU, too: there, convolutions round to TF32 unless they are told not to."""
     return torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
 

@@ -8,7 +8,6 @@ Train, validation and test are told apart by a hash of the numbers and events al
 on, whatever its names and words.
 """
 
-import argparse
 import json
 import os
 import re
@@ -20,6 +19,7 @@ from functools import cached_property
 from hashlib import blake2b
 from random import Random
 
+from wino_viz.arguments import Parser, whole
 from wino_viz.tasks.arithmetic_check import Verdict, check, foreign_words, read_answer, wrong_equations
 from wino_viz.tasks.arithmetic_wording import FINAL, KINDS, NAMES, START, THINGS, Kind, Thing, Wording
 
@@ -329,28 +329,6 @@ def record(example: Example) -> dict:
 # The command
 
 
-class _Parser(argparse.ArgumentParser):
-    """One line instead of the usage text, exit code 2."""
-
-    def error(self, message: str):
-        self.exit(2, f"{self.prog}: {message}\n")
-
-
-def _whole(low: int, high: int):
-    """An argument type: a whole number from low to high."""
-
-    def parse(text: str) -> int:
-        try:
-            number = int(text)
-        except ValueError:
-            number = low - 1
-        if not low <= number <= high:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {low} to {high}")
-        return number
-
-    return parse
-
-
 def _distinct_examples(rng: Random, split: str, steps: int | None, count: int) -> Iterator[Example]:
     seen: set[str] = set()
     while len(seen) < count:
@@ -363,11 +341,11 @@ def _distinct_examples(rng: Random, split: str, steps: int | None, count: int) -
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write records as JSON lines. Returns 0; bad arguments exit with 2 and one line."""
-    parser = _Parser(prog="python -m wino_viz.tasks.arithmetic", description="Write word problems as JSON lines.")
+    parser = Parser(prog="python -m wino_viz.tasks.arithmetic", description="Write word problems as JSON lines.")
     parser.add_argument("--split", choices=SPLITS, default="test")
-    parser.add_argument("--count", type=_whole(1, MAX_COUNT), default=500, help=f"1 to {MAX_COUNT}")
-    parser.add_argument("--seed", type=_whole(0, 2**63 - 1), default=0)
-    parser.add_argument("--steps", type=_whole(MIN_STEPS, MAX_STEPS), help="2 to 6; default: mixed")
+    parser.add_argument("--count", type=whole(1, MAX_COUNT), default=500, help=f"1 to {MAX_COUNT}")
+    parser.add_argument("--seed", type=whole(0, 2**63 - 1), default=0)
+    parser.add_argument("--steps", type=whole(MIN_STEPS, MAX_STEPS), help="2 to 6; default: mixed")
     parser.add_argument("--out", help="a file; default: standard output")
     options = parser.parse_args(arguments)
     try:

@@ -36,9 +36,8 @@ class Judgement:
     text: str
 
     def to_dict(self) -> dict[str, Any]:
-        """{"correct", "faithful", "text"}: what a page shows. `correct` is None, too, where only the rest is wrong."""
-        correct = None if self.correct and not self.faithful else self.correct
-        return {"correct": correct, "faithful": self.faithful, "text": self.text}
+        """{"correct", "faithful", "text"}: what a page shows."""
+        return {"correct": self.correct, "faithful": self.faithful, "text": self.text}
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ HELD_OUT, are never trained on: every test scene shows at least one. Train and v
 of the things without their places.
 """
 
-import argparse
 import json
 import sys
 from collections import Counter
@@ -19,6 +18,7 @@ from math import hypot
 from pathlib import Path
 from random import Random
 
+from wino_viz.arguments import Parser, whole
 from wino_viz.tasks.scenes_drawing import BACKGROUNDS, COLOURS, REACH, SHAPES, SIZES, TINTS, draw
 from wino_viz.tasks.scenes_wording import QUESTION_KINDS, Question, caption, question
 
@@ -332,34 +332,12 @@ def write_folder(folder: Path, split: str, count: int, seed: int):
 # The command
 
 
-class _Parser(argparse.ArgumentParser):
-    """One line instead of the usage text, exit code 2."""
-
-    def error(self, message: str):
-        self.exit(2, f"{self.prog}: {message}\n")
-
-
-def _whole(low: int, high: int):
-    """An argument type: a whole number from low to high."""
-
-    def parse(text: str) -> int:
-        try:
-            number = int(text)
-        except ValueError:
-            number = low - 1
-        if not low <= number <= high:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {low} to {high}")
-        return number
-
-    return parse
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write pictures and records to a folder. Returns 0; bad arguments exit with 2 and one line."""
-    parser = _Parser(prog="python -m wino_viz.tasks.scenes", description="Write pictures with captions and questions.")
+    parser = Parser(prog="python -m wino_viz.tasks.scenes", description="Write pictures with captions and questions.")
     parser.add_argument("--split", choices=SPLITS, default="test")
-    parser.add_argument("--count", type=_whole(1, MAX_COUNT), default=500, help=f"1 to {MAX_COUNT}")
-    parser.add_argument("--seed", type=_whole(0, 2**63 - 1), default=0)
+    parser.add_argument("--count", type=whole(1, MAX_COUNT), default=500, help=f"1 to {MAX_COUNT}")
+    parser.add_argument("--seed", type=whole(0, 2**63 - 1), default=0)
     parser.add_argument("--out", required=True, type=Path, help="a folder, made when it is missing")
     options = parser.parse_args(arguments)
     try:

@@ -101,8 +101,8 @@ def trace_message(
 ) -> str:
     """A whole trace: the last message of `run` (the playhead stays where it is), or without `run` a recorded example.
 
-    `verdict` is {"correct": True, False or None, "text": one line}. `at` is the pass at which an example opens, and
-    `play` starts it there; both are for traces that were not streamed.
+    `verdict` is {"correct": True, False or None, "faithful": whether nothing else is wrong, "text": one line}. `at` is the
+    pass at which an example opens, and `play` starts it there; both are for traces that were not streamed.
     """
     message = {"type": "trace", "run": run or new_run(), "lane": lane, "trace": trace.to_dict(), "at": at, "play": play}
     return dumps(_with(message, title=title, verdict=verdict))

@@ -7,7 +7,7 @@ A `Current` belongs to one open page (a gr.State). The newest run on a page wins
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from typing import Any
@@ -191,8 +191,13 @@ def _summary(decodings: Sequence[Any], verdicts: Sequence[dict[str, Any]]) -> st
     words = f"Done in {passes} forward passes, {seconds} s of model time."
     if len(verdicts) > 1:
         return say(words)
-    look = {True: "right", False: "wrong"}.get(verdicts[0]["correct"], "info")
+    look = {True: "right", False: "wrong"}.get(mark(verdicts[0]), "info")
     return say(f"{verdicts[0]['text']} {words}", look)
+
+
+def mark(verdict: Mapping[str, Any]) -> bool | None:
+    """A tick, a cross, or neither: for an answer that is not known, and for a right one with something wrong beside it."""
+    return None if verdict["correct"] and not verdict["faithful"] else verdict["correct"]
 
 
 def figures_row(trace: Any, verdict: dict[str, Any]) -> dict[str, Any]:
@@ -204,7 +209,7 @@ def figures_row(trace: Any, verdict: dict[str, Any]) -> dict[str, Any]:
         "revoked": trace.revocations,
         "seconds": trace.timing.get("model_seconds"),
         "verdict": verdict["text"],
-        "correct": verdict["correct"],
+        "correct": mark(verdict),
     }
 
 

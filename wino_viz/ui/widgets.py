@@ -92,7 +92,7 @@ class PictureStrip(Widget):
 
 
 class PictureInput(Widget):
-    """Upload, paste or drop a picture; its `upload` carries {"data": a data URL}, whatever the file is. Values: `say`.
+    """Upload, paste or drop a picture; its `upload` carries {"data": a data URL}, whatever the file is.
 
     The file's bytes come with the event and are never written to a disk.
     """
