@@ -11,14 +11,21 @@ from scripted import MASK, RandomDenoiser, a_canvas
 from wino_viz.decoding import Canvas, Predictions, StandardSettings, decode, decode_many, parse_spec, record
 from wino_viz.trace import Trace, TraceError, shown_ids
 
-SPECS = ["standard:tokens_per_step=3", "standard:remasking=random", "threshold:tau=0.8", "wino:tau1=0.4:tau2=0.4"]
+SPECS = [
+    "standard:tokens_per_step=3",
+    "standard:remasking=random",
+    "threshold:tau=0.8",
+    "factor:f=0.5",
+    "prophet:gap_early=5:gap_middle=1",
+    "wino:tau1=0.4:tau2=0.4",
+]
 every_decoder = pytest.mark.parametrize("settings", [parse_spec(spec) for spec in SPECS], ids=SPECS)
 
 
 def answer(forward, token=1):
     rows = len(forward.rows)
-    ids, certain = np.full(rows, token), np.full(rows, 0.5)
-    return Predictions(ids, certain, np.zeros(rows), ids[:, None], certain[:, None])
+    ids, certain = np.full((rows, 2), (token, token + 1)), np.full((rows, 2), (0.5, 0.25))
+    return Predictions(ids[:, 0], certain[:, 0], np.zeros(rows), ids, certain)
 
 
 # ---- the canvas
@@ -110,7 +117,8 @@ def test_a_wrong_answer_changes_nothing(settings):
     forward = decoder.request()
     short = answer(forward)
     short = Predictions(short.ids[:-1], short.confidence[:-1], short.given_probability, short.top_ids, short.confidence)
-    with pytest.raises(ValueError, match="predictions for 3 rows where 4 were requested"):
+    rows = len(forward.rows)
+    with pytest.raises(ValueError, match=f"predictions for {rows - 1} rows where {rows} were requested"):
         decoder.update(short)
     with pytest.raises(ValueError, match=f"the model chose the mask token {MASK}"):
         decoder.update(answer(forward, token=MASK))

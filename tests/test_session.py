@@ -228,7 +228,7 @@ def test_what_cannot_be_decoded_is_one_sentence(session, arguments, sentence):
 @pytest.mark.parametrize(
     ("name", "values", "sentence"),
     [
-        ("nonsense", {}, "there is no decoder 'nonsense': choose one of standard, threshold, wino"),
+        ("nonsense", {}, "there is no decoder 'nonsense': choose one of standard, threshold, factor, prophet, wino"),
         (["wino"], {}, "there is no decoder a list"),
         ("wino", {"tau1": 1.5}, "tau1 must be a number, 0 to 1, not 1.5"),
         ("wino", {"tau2": float("nan")}, "tau2 must be a number, 0 to 1, not nan"),

@@ -6,13 +6,24 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from wino_viz.decoding import DECODERS, StandardSettings, ThresholdSettings, WinoSettings, format_spec, parse_spec
+from wino_viz.decoding import (
+    DECODERS,
+    FactorSettings,
+    ProphetSettings,
+    StandardSettings,
+    ThresholdSettings,
+    WinoSettings,
+    format_spec,
+    parse_spec,
+)
 
 unit = st.floats(0, 1)
 count = st.integers(1, 10**9 - 1)
 any_settings = (
     st.builds(StandardSettings, count, st.sampled_from(["low_confidence", "random"]))
     | st.builds(ThresholdSettings, unit)
+    | st.builds(FactorSettings, st.floats(0, 100))
+    | st.builds(ProphetSettings, *[st.floats(0, 100)] * 3, st.integers(-1, 8191), st.integers(1, 8192))
     | st.builds(WinoSettings, unit, unit, count, count, unit, count)
 )
 presets = {"wino": {"tau1": 0.7, "draft_cap": 12}, "threshold": {"tau": 0.95}}
@@ -26,6 +37,10 @@ presets = {"wino": {"tau1": 0.7, "draft_cap": 12}, "threshold": {"tau": 0.95}}
         ("standard:remasking=random:tokens_per_step=2", StandardSettings(2, "random")),
         ("threshold:tau=.5", ThresholdSettings(0.5)),
         ("threshold:tau=1", ThresholdSettings(1.0)),
+        ("factor", FactorSettings(1.0)),
+        ("factor:f=1.5", FactorSettings(1.5)),
+        ("prophet", ProphetSettings(7.5, 5.0, 2.5, -1, 5)),
+        ("prophet:gap_early=9:answer_start=40:answer_length=3", ProphetSettings(9.0, answer_start=40, answer_length=3)),
         ("wino:tau1=0.6:tau2=0.9", WinoSettings(0.6, 0.9)),
         (" wino:tau1=7e-1:draft_cap=8 ", WinoSettings(tau1=0.7, draft_cap=8)),
     ],
@@ -37,8 +52,8 @@ def test_a_spec_stands_for_settings(text, settings):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "there is no decoder '': choose one of standard, threshold, wino"),
-        ("vino", "there is no decoder 'vino': choose one of standard, threshold, wino"),
+        ("", "there is no decoder '': choose one of standard, threshold, factor, prophet, wino"),
+        ("vino", "there is no decoder 'vino': choose one of standard, threshold, factor, prophet, wino"),
         ("wino:tau=0.6", "wino has no setting 'tau': choose one of tau1, tau2, draft_floor, draft_cap, draft_share, "
          "first_remask_limit"),
         ("threshold:name=0.6", "threshold has no setting 'name': choose one of tau"),
@@ -50,12 +65,16 @@ def test_a_spec_stands_for_settings(text, settings):
         ("wino:tau1=nan", "wino: tau1 must be a number, not 'nan'"),
         ("wino:tau1=1e999", "wino: tau1 must be a number, 0 to 1, not inf"),
         ("wino:draft_cap=2.5", "wino: draft_cap must be a whole number, not '2.5'"),
+        ("factor:f=-1", "factor: f must be a number, 0 to 100, not -1.0"),
+        ("prophet:gap=5", "prophet has no setting 'gap': choose one of gap_early, gap_middle, gap_late, answer_start, "
+         "answer_length"),
+        ("prophet:answer_start=-2", "prophet: answer_start must be a whole number, -1 to 8191, not -2"),
         ("standard:tokens_per_step=0", "standard: tokens_per_step must be a whole number, at least 1, not 0"),
         ("standard:tokens_per_step=1_0", "standard: tokens_per_step must be a whole number, not '1_0'"),
         ("standard:tokens_per_step=٣", "standard: tokens_per_step must be a whole number, not '٣'"),
         ("standard:remasking=best", "standard: remasking must be low_confidence or random, not 'best'"),
-        ("a\nb", "there is no decoder 'a\\nb': choose one of standard, threshold, wino"),
-        ("x" * 50, f"there is no decoder '{'x' * 40}'…: choose one of standard, threshold, wino"),
+        ("a\nb", "there is no decoder 'a\\nb': choose one of standard, threshold, factor, prophet, wino"),
+        ("x" * 50, f"there is no decoder '{'x' * 40}'…: choose one of standard, threshold, factor, prophet, wino"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_with_a_spec_is_said_in_one_line(text, message):
@@ -109,5 +128,10 @@ def test_a_wrong_preset_is_named(preset, message):
 
 
 def test_decoders_are_listed_by_name():
-    expected = [("standard", StandardSettings), ("threshold", ThresholdSettings), ("wino", WinoSettings)]
-    assert list(DECODERS.items()) == expected
+    assert list(DECODERS.items()) == [
+        ("standard", StandardSettings),
+        ("threshold", ThresholdSettings),
+        ("factor", FactorSettings),
+        ("prophet", ProphetSettings),
+        ("wino", WinoSettings),
+    ]

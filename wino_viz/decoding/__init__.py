@@ -8,6 +8,8 @@ for step, seconds in decode(decoder, denoiser):
 
 from wino_viz.decoding.base import NO_TOKEN, Canvas, Decoder, Denoiser, Forward, Predictions, Settings
 from wino_viz.decoding.drive import TimedStep, decode, decode_many, record
+from wino_viz.decoding.factor import FactorSettings
+from wino_viz.decoding.prophet import ProphetSettings
 from wino_viz.decoding.spec import DECODERS, format_spec, parse_spec
 from wino_viz.decoding.standard import StandardSettings
 from wino_viz.decoding.threshold import ThresholdSettings
@@ -19,8 +21,10 @@ __all__ = [
     "Canvas",
     "Decoder",
     "Denoiser",
+    "FactorSettings",
     "Forward",
     "Predictions",
+    "ProphetSettings",
     "Settings",
     "StandardSettings",
     "ThresholdSettings",

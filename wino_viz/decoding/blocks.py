@@ -56,8 +56,8 @@ class BlockDecoder:
         step = self._apply(predictions)
         self.passes += 1
         self._pending = None
-        if not (self._tokens[self.span] == self.mask_id).any():
-            self._enter_block(self.block + 1)
+        while self.span.start < self.gen_length and not len(self._masked()):
+            self._enter_block(self.block + 1)  # more than once where a pass filled later blocks, too
         return step
 
     def _next_request(self) -> Forward:

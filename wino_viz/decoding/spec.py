@@ -11,12 +11,16 @@ from dataclasses import fields
 from typing import Any
 
 from wino_viz.decoding.base import Settings
+from wino_viz.decoding.factor import FactorSettings
+from wino_viz.decoding.prophet import ProphetSettings
 from wino_viz.decoding.standard import StandardSettings
 from wino_viz.decoding.threshold import ThresholdSettings
 from wino_viz.decoding.wino import WinoSettings
 from wino_viz.untrusted import described
 
-DECODERS: dict[str, type[Any]] = {made.name: made for made in (StandardSettings, ThresholdSettings, WinoSettings)}
+DECODERS: dict[str, type[Any]] = {
+    made.name: made for made in (StandardSettings, ThresholdSettings, FactorSettings, ProphetSettings, WinoSettings)
+}
 
 Presets = Mapping[str, Mapping[str, Any]]  # decoder name -> settings where they differ from the decoder's defaults
 
