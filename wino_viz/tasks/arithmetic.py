@@ -8,22 +8,20 @@ Train, validation and test are told apart by a hash of the numbers and events al
 on, whatever its names and words.
 """
 
-import json
-import os
 import re
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from hashlib import blake2b
 from random import Random
 
-from wino_viz.arguments import Parser, whole
+from wino_viz.arguments import whole
 from wino_viz.tasks.arithmetic_check import Verdict, check, foreign_words, read_answer, wrong_equations
 from wino_viz.tasks.arithmetic_wording import FINAL, KINDS, NAMES, START, THINGS, Kind, Thing, Wording
+from wino_viz.tasks.dataset import SPLITS, check_split, data_parser, distinct, split_of_key, write_records
 
 __all__ = [
+    "SPLITS",
     "Event",
     "Example",
     "Problem",
@@ -43,7 +41,6 @@ __all__ = [
     "wrong_equations",
 ]
 
-SPLITS = ("train", "validation", "test")
 MIN_STEPS, MAX_STEPS = 2, 6
 MAX_TOTAL = 999
 MAX_ANSWER_UNITS = 116  # an answer of 128 tokens, less end-of-text and a reserve for names of two tokens
@@ -236,11 +233,6 @@ def _skeleton_text(start: int, events: Sequence[tuple[str, tuple[int, ...]]]) ->
     return f"{start} " + " ".join(f"{kind}:{','.join(map(str, numbers))}" for kind, numbers in events)
 
 
-def _split_of_text(skeleton_text: str) -> str:
-    bucket = int.from_bytes(blake2b(skeleton_text.encode(), digest_size=8).digest(), "big") % 100
-    return {0: "test", 1: "validation"}.get(bucket, "train")
-
-
 def skeleton(problem: Problem) -> str:
     """The problem without names, things and words: its start number, kinds of events and numbers."""
     return _skeleton_text(problem.start, [(event.kind, event.numbers) for event in problem.events])
@@ -248,18 +240,18 @@ def skeleton(problem: Problem) -> str:
 
 def split_of(problem: Problem) -> str:
     """The split a problem belongs to, by a hash of its skeleton: train 98 %, validation 1 %, test 1 %."""
-    return _split_of_text(skeleton(problem))
+    return split_of_key(skeleton(problem))
 
 
 def sample_problem(rng: Random, split: str | None = None, steps: int | None = None) -> Problem:
     """A random problem of a split (None: any) with 2 to 6 steps (None: any). ValueError for other values."""
-    if split is not None and split not in SPLITS:
-        raise ValueError(f"split {split!r} is not one of {', '.join(SPLITS)}")
+    if split is not None:
+        check_split(split)
     if steps is not None and (type(steps) is not int or not MIN_STEPS <= steps <= MAX_STEPS):
         raise ValueError(f"steps {steps!r} is not a whole number from {MIN_STEPS} to {MAX_STEPS}")
     while True:  # skeletons only: the test split rejects 99 of 100, so the words wait
         start, events = _sample_skeleton(rng, steps or _pick(rng, STEPS_TABLE))
-        if split is None or _split_of_text(_skeleton_text(start, events)) == split:
+        if split is None or split_of_key(_skeleton_text(start, events)) == split:
             break
     name, *others = rng.sample(NAMES, 2 + int(rng.random() * MAX_OTHERS))
     told = (Event(kind, numbers, _pick(rng, others) if _KIND[kind].person else None) for kind, numbers in events)
@@ -305,8 +297,7 @@ def generate(rng: Random, split: str = "train", steps: int | None = None) -> Exa
 
     Questions have at most 130 units and answers 116; longer wordings are drawn again. ValueError as sample_problem.
     """
-    if split is None:
-        raise ValueError(f"split {split!r} is not one of {', '.join(SPLITS)}")
+    check_split(split)
     while True:
         problem = sample_problem(rng, split, steps)
         for _ in range(WORDING_TRIES):
@@ -329,35 +320,16 @@ def record(example: Example) -> dict:
 # The command
 
 
-def _distinct_examples(rng: Random, split: str, steps: int | None, count: int) -> Iterator[Example]:
-    seen: set[str] = set()
-    while len(seen) < count:
-        example = generate(rng, split, steps)
-        key = skeleton(example.problem)
-        if key not in seen:
-            seen.add(key)
-            yield example
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write records as JSON lines. Returns 0; bad arguments exit with 2 and one line."""
-    parser = Parser(prog="python -m wino_viz.tasks.arithmetic", description="Write word problems as JSON lines.")
-    parser.add_argument("--split", choices=SPLITS, default="test")
-    parser.add_argument("--count", type=whole(1, MAX_COUNT), default=500, help=f"1 to {MAX_COUNT}")
-    parser.add_argument("--seed", type=whole(0, 2**63 - 1), default=0)
+    parser = data_parser("arithmetic", "Write word problems as JSON lines.", MAX_COUNT)
     parser.add_argument("--steps", type=whole(MIN_STEPS, MAX_STEPS), help="2 to 6; default: mixed")
-    parser.add_argument("--out", help="a file; default: standard output")
     options = parser.parse_args(arguments)
-    try:
-        with open(options.out, "w", encoding="utf-8") if options.out else nullcontext(sys.stdout) as file:
-            for example in _distinct_examples(Random(options.seed), options.split, options.steps, options.count):
-                file.write(json.dumps(record(example)) + "\n")
-            file.flush()
-    except BrokenPipeError:  # `… | head`: the reader has what it wanted
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except OSError as error:
-        parser.error(f"can't write {options.out or 'standard output'}: {error.strerror}")
-    return 0
+    rng = Random(options.seed)
+    examples = distinct(
+        lambda: generate(rng, options.split, options.steps), lambda made: skeleton(made.problem), options.count
+    )
+    return write_records(parser, options.out, map(record, examples))
 
 
 if __name__ == "__main__":
