@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 PROG = "python -m wino_viz"
 READS, SEES = "llada-mini", "mmada-mini"  # the models for words and for pictures where none is named
 PROBABILITY_DECIMALS = 6
+RECORD = '{"task": "countdown", "numbers": [30, 100, 93], "target": 23}'
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -66,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     decode.add_argument("--seed", type=int, default=0, help="of sampling and of random re-masking")
     what = decode.add_mutually_exclusive_group()
     what.add_argument("--prompt", help="the problem, in words (default with --image: a request for a caption)")
-    what.add_argument("--record", metavar="JSON", help='a problem record: {"task": "arithmetic", "question": "…"}')
+    what.add_argument("--record", metavar="JSON", help="a problem record of any task, such as " + RECORD)
     decode.add_argument("--image", type=Path, metavar="FILE", help="the picture that the prompt is about")
     decode.add_argument("--seen", type=Path, metavar="OUT.png", help="write the picture as the model saw it")
     decode.add_argument("--words", action="store_true", help="keep in the trace which words come from the picture")

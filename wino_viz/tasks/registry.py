@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from wino_viz import untrusted
-from wino_viz.tasks import arithmetic
+from wino_viz.tasks import arithmetic, countdown, sudoku
 from wino_viz.tasks.scenes import Scene
 from wino_viz.tasks.scenes_check import check_answer, check_caption
 from wino_viz.tasks.scenes_wording import CAPTION_PROMPTS
@@ -28,12 +28,14 @@ class Judgement:
 
     correct: None where the record has no known answer. faithful: it says nothing that question or picture contradicts.
     foreign: what it says that is not so, as written. text: one or a few plain sentences for people.
+    cells: of a sudoku with a solution, how many empty cells are as in it, and how many there are; None elsewhere.
     """
 
     correct: bool | None
     faithful: bool
     foreign: tuple[str, ...]
     text: str
+    cells: tuple[int, int] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """{"correct", "faithful", "text"}: what a page shows."""
@@ -108,6 +110,34 @@ def _some(words: tuple[str, ...], most: int = 3) -> str:
     return ", ".join(words[:most]) + (f" and {len(words) - most} more" if len(words) > most else "")
 
 
+# ---- countdown and sudoku
+
+
+def _check_countdown(record: dict[str, Any], where: str) -> None:
+    _explained(countdown.numbers_and_target, record, where)
+
+
+def _check_sudoku(record: dict[str, Any], where: str) -> None:
+    _explained(sudoku.puzzle_and_solution, record, where)
+
+
+def _explained(read: Callable[[Mapping[str, Any]], Any], record: dict[str, Any], where: str) -> None:
+    try:
+        read(record)
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from None
+
+
+def _judge_countdown(record: Mapping[str, Any], text: str) -> Judgement:
+    found = countdown.check(record, text)
+    return Judgement(found.correct, found.faithful, found.foreign, found.text)
+
+
+def _judge_sudoku(record: Mapping[str, Any], text: str) -> Judgement:
+    found = sudoku.check(record, text)
+    return Judgement(found.correct, found.faithful, found.foreign, found.text, found.cells)
+
+
 # ---- pictures
 
 
@@ -165,6 +195,8 @@ def _question(record: Mapping[str, Any]) -> str:
 
 TASKS: dict[str, Task] = {
     "arithmetic": Task(_check_arithmetic, _judge_arithmetic, _question),
+    "countdown": Task(_check_countdown, _judge_countdown, countdown.question),
+    "sudoku": Task(_check_sudoku, _judge_sudoku, sudoku.question),
     "caption": Task(
         _check_caption, _judge_caption, lambda record: record.get("prompt") or CAPTION_PROMPTS[0], has_image=True
     ),

@@ -1,0 +1,189 @@
+"""Countdown: reach a target with three numbers, each used once, and + - * /. Problems and their worked answers.
+
+    python -m wino_viz.tasks.countdown --split test --count 500 --seed 0 [--out FILE.jsonl]
+
+A worked answer is two equations, one a line: "30+93=123" and "123-100=23" for 23 from 30, 100 and 93. Most targets can
+be reached in several ways. A model that is to write tokens side by side learns one way best, so there is one rule:
+
+- The ways are tried in the order of `WAYS`: additions and subtractions first, then one multiplication or division, then
+  two. The first that works is the answer.
+- The first result opens the second equation wherever that is possible: 30-7=23 after 100-93=7 becomes the sum above.
+- Numbers that may change places stand as in the question.
+
+Numbers are written digit by digit, as everywhere in this project, without blanks: a model that copies and calculates
+digits in word problems does the same here.
+
+Problems have numbers and targets from 1 to 100. The WINO paper's test file (256 problems, countdown_cd3_test.jsonl) has
+the same ranges, and about 14 of 100 problems there need a multiplication or division (12 of the first 86). Here it is 32
+of 100, because the rare cases are the hard ones; small and repeated numbers are drawn more often for the same reason, and
+every problem that has an answer can be drawn. Train, validation and test are told apart by a hash of the sorted numbers
+and the target.
+"""
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from random import Random
+from typing import Any
+
+from wino_viz.tasks.countdown_check import MAX_TARGET, Verdict, check, numbers_and_target
+from wino_viz.tasks.dataset import SPLITS, check_split, data_parser, distinct, split_of_key, write_records
+
+__all__ = [
+    "MAX_TARGET",
+    "SPLITS",
+    "Example",
+    "Verdict",
+    "check",
+    "generate",
+    "key",
+    "main",
+    "numbers_and_target",
+    "question",
+    "record",
+    "solutions",
+    "split_of",
+    "work",
+]
+
+HIGH = 100  # of numbers and targets in problems made here
+SMALL, SMALL_SHARE, REPEATED_SHARE = 12, 0.15, 0.05  # small numbers are what products and quotients come from
+MAX_COUNT = 3000  # of a file: there are some 6,600 test problems
+
+# First operator, second operator, whether the first result is the second equation's right-hand number. Every target
+# that any expression reaches, with fractions or negative numbers on the way, is reached by one of these without.
+WAYS = (
+    *(("+", "+", False), ("+", "-", False), ("-", "-", False)),
+    *(("*", "+", False), ("*", "-", False), ("*", "-", True)),
+    *(("/", "+", False), ("/", "-", False), ("/", "-", True)),
+    *(("+", "*", False), ("-", "*", False)),
+    *(("+", "/", False), ("-", "/", False), ("+", "/", True), ("-", "/", True)),
+    *(("*", "*", False), ("*", "/", False), ("/", "/", False)),
+)
+
+
+@dataclass(frozen=True)
+class Example:
+    """A problem that has an answer: three numbers and a target. ValueError from `worked` where it has none."""
+
+    numbers: tuple[int, int, int]
+    target: int
+
+    @property
+    def question(self) -> str:
+        return question(record(self))
+
+    @cached_property
+    def worked(self) -> str:
+        """Two equations, one a line; the last ends in the target."""
+        found = work(self.numbers, self.target)
+        if found is None:
+            raise ValueError(f"{self.target} can't be reached with {', '.join(map(str, self.numbers))}")
+        return found
+
+
+# Solving
+
+
+def _result(left: int, operator: str, right: int) -> int:
+    """The result where it is a whole number above 0, else 0."""
+    if operator == "+":
+        return left + right
+    if operator == "-":
+        return max(0, left - right)
+    if operator == "*":
+        return left * right
+    return left // right if left % right == 0 else 0
+
+
+def solutions(numbers: Sequence[int]) -> Iterator[tuple[int, tuple[str, int, str, int, int, str, int]]]:
+    """Every (target, steps) with whole numbers above 0 on the way, in the order of preference; targets repeat.
+
+    steps: left, operator, right, then left, operator, right of both equations with the results between and at the end
+    (`work` writes them out). `numbers` are three whole numbers above 0.
+    """
+    firsts: dict[str, list[tuple[int, int, int, int]]] = {operator: [] for operator in "+-*/"}
+    for i, j, k in ((0, 1, 2), (0, 2, 1), (1, 2, 0)):
+        a, b, c = numbers[i], numbers[j], numbers[k]
+        high, low = max(a, b), min(a, b)
+        for operator, (left, right) in {"+": (a, b), "-": (high, low), "*": (a, b), "/": (high, low)}.items():
+            if result := _result(left, operator, right):
+                firsts[operator].append((left, right, result, c))
+    for first, second, flipped in WAYS:
+        for left, right, result, other in firsts[first]:
+            x, y = (other, result) if flipped else (result, other)
+            if target := _result(x, second, y):
+                yield target, (left, first, right, result, x, second, y)
+
+
+def _write(steps: tuple, target: int) -> str:
+    left, first, right, result, x, second, y = steps
+    return f"{left}{first}{right}={result}\n{x}{second}{y}={target}"
+
+
+def work(numbers: Sequence[int], target: int) -> str | None:
+    """The worked answer to three numbers and a target, all above 0; None when the target can't be reached."""
+    return next((_write(steps, target) for reached, steps in solutions(numbers) if reached == target), None)
+
+
+# Problems
+
+
+def key(numbers: Sequence[int], target: int) -> str:
+    """What makes two problems the same: the numbers in any order, and the target."""
+    return f"countdown {','.join(map(str, sorted(numbers)))} {target}"
+
+
+def split_of(numbers: Sequence[int], target: int) -> str:
+    """The split of a problem: train 98 %, validation 1 %, test 1 %."""
+    return split_of_key(key(numbers, target))
+
+
+def _draw_numbers(rng: Random) -> list[int]:
+    numbers = [1 + int(rng.random() * (SMALL if rng.random() < SMALL_SHARE else HIGH)) for _ in range(3)]
+    if rng.random() < REPEATED_SHARE:
+        one, other = rng.sample(range(3), 2)
+        numbers[one] = numbers[other]
+    return numbers
+
+
+def generate(rng: Random, split: str = "train") -> Example:
+    """A random example of a split; the same rng state gives the same example. ValueError for what is no split.
+
+    All targets from 1 to 100 that the numbers reach are equally likely.
+    """
+    check_split(split)
+    while True:
+        numbers = _draw_numbers(rng)
+        targets = list(dict.fromkeys(target for target, _ in solutions(numbers) if target <= HIGH))
+        if targets:
+            target = targets[int(rng.random() * len(targets))]
+            if split_of(numbers, target) == split:
+                return Example(tuple(numbers), target)
+
+
+def question(record: Mapping[str, Any]) -> str:
+    """What a record asks, in the one wording that the models learn. ValueError as `numbers_and_target`."""
+    (a, b, c), target = numbers_and_target(record)
+    return f"Make {target} from {a}, {b} and {c}. Use each number once, with + - * /."
+
+
+def record(example: Example) -> dict[str, Any]:
+    """The example as a problem record, ready for a line of JSON."""
+    return {"task": "countdown", "numbers": list(example.numbers), "target": example.target}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write records as JSON lines. Returns 0; bad arguments exit with 2 and one line."""
+    parser = data_parser("countdown", "Write countdown problems as JSON lines.", MAX_COUNT)
+    options = parser.parse_args(arguments)
+    rng = Random(options.seed)
+    examples = distinct(
+        lambda: generate(rng, options.split), lambda made: key(made.numbers, made.target), options.count
+    )
+    return write_records(parser, options.out, map(record, examples))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
