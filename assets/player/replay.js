@@ -24,6 +24,16 @@ function checkRows(rows, width, tokens, name) {
   return rows;
 }
 
+// What Prophet went by in a pass: the gap of the answer's positions, the gap that commits, and those positions as
+// [start, stop). Null for other decoders.
+function readGap(step, tokens) {
+  const { gap, gap_needed: needed, answer } = step;
+  const isGap = (value) => Number.isFinite(value) && value >= 0;
+  const fits = isGap(gap) && isGap(needed) && Array.isArray(answer) && answer.every(isNatural);
+  if (!fits || !(answer[0] < answer[1] && answer[1] <= tokens)) return null;
+  return { gap, needed, first: answer[0], last: answer[1] - 1, commits: gap >= needed };
+}
+
 class Replay {
   constructor(header, pieces) {
     need(isObject(header), "there is no trace in it");
@@ -96,6 +106,7 @@ class Replay {
       considered: read("considered", 3),
       alternatives,
       limits: Array.isArray(step.limits) ? step.limits : [],
+      gap: readGap(step, this.tokens),
     };
     this.addPieces(pieces ?? {});
     this.steps.push(clean);

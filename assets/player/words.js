@@ -64,6 +64,10 @@ function decoderWords(decoder) {
   const name = String(decoder.name ?? "");
   const value = (key) => (typeof decoder[key] === "number" ? number(decoder[key]) : null);
   if (name === "wino") return `WINO, τ1 ${value("tau1") ?? "?"}, τ2 ${value("tau2") ?? "?"}`;
+  if (name === "factor") return `factor, f ${value("f") ?? "?"}`;
+  if (name === "prophet") {
+    return `Prophet, gaps ${["gap_early", "gap_middle", "gap_late"].map((key) => value(key) ?? "?").join(", ")}`;
+  }
   if (name === "threshold") return `threshold, τ ${value("tau") ?? "?"}`;
   if (name === "standard") {
     return `standard, ${plural(decoder.tokens_per_step ?? 1, "token")} a pass${decoder.remasking === "random" ? ", at random" : ""}`;
@@ -80,6 +84,26 @@ function draftThreshold(decoder) {
     return { value: decoder.tau, name: "τ", above: "at least τ", passes: (p) => p >= decoder.tau };
   }
   return null;
+}
+
+// The bar of a token under the factor rule: {rank, value, words, passes} or null for other decoders. `rank` counts the
+// predictions of its pass from the most confident on.
+function rankBar(replay, step, position) {
+  const { name, f } = replay.decoder;
+  if (name !== "factor" || !(Number.isFinite(f) && f >= 0)) return null;
+  const ranked = [...step.drafted, ...step.considered].sort((a, b) => b[2] - a[2] || a[0] - b[0]);
+  const rank = ranked.findIndex((row) => row[0] === position) + 1;
+  if (!rank) return null;
+  const value = 1 - f / (rank + 1);
+  return { rank, words: `1\u00a0−\u00a0f/${rank + 1} = ${number(value)}`, passes: (p) => p >= value - 1e-9 };
+}
+
+function gapWords({ gap }) {
+  if (!gap) return "";
+  const where = gap.first === gap.last ? `token\u00a0${gap.first + 1}` : `tokens\u00a0${gap.first + 1}–${gap.last + 1}`;
+  const found = `The answer (${where}) has a gap of ${number(gap.gap, gap.needed)}`;
+  return gap.commits ? `${found}, at least ${number(gap.needed)}: all that was left was drafted at once.`
+    : `${found}; from ${number(gap.needed)} on all that is left would be drafted at once.`;
 }
 
 function passSentence(replay, k) {
@@ -101,7 +125,7 @@ function passSentence(replay, k) {
   if (step.remasked.length) parts.push(`took back ${step.remasked.length}: ${revokedWords(replay, step)}`);
   else if (step.verified.length) parts.push("took none back");
   const sentence = `Pass ${k}: ${parts.join(", ")}.`;
-  return [sentence, ...limitWords(replay, step), blockWords(replay, k)].filter(Boolean).join(" ");
+  return [sentence, gapWords(step), ...limitWords(replay, step), blockWords(replay, k)].filter(Boolean).join(" ");
 }
 
 function revokedWords(replay, step) {
@@ -129,6 +153,8 @@ function limitWords(replay, step) {
   for (const limit of step.limits) {
     if (limit === "forced_draft" && bar) {
       sentences.push(`Nothing was ${bar.above}\u00a0${number(bar.value)}, so only the most confident token was drafted.`);
+    } else if (limit === "forced_draft" && replay.decoder.name === "factor") {
+      sentences.push("Nothing was sure enough, so only the most confident token was drafted.");
     } else if (limit === "draft_cap" && bar) {
       const held = step.considered.filter(([, , p]) => bar.passes(p)).length;
       sentences.push(`The draft cap of ${step.drafted.length} held back ${held} more.`);
@@ -146,16 +172,20 @@ function limitWords(replay, step) {
 
 function blockWords(replay, k) {
   const block = replay.steps[k - 1].block;
-  if (replay.blockStatus(replay.frame(k), block).status !== "done") return "";
-  return block === replay.blocks - 1 ? "Every token is placed." : `Block ${block + 1} is complete.`;
+  const frame = replay.frame(k);
+  if (replay.blockStatus(frame, block).status !== "done") return "";
+  return frame.ids.includes(MASKED) ? `Block ${block + 1} is complete.` : "Every token is placed.";
 }
 
 // Why the token at `position` was drafted as it was: one sentence.
-function draftSentence(replay, event) {
+function draftSentence(replay, event, position) {
   const bar = draftThreshold(replay.decoder);
   const step = replay.steps[event.pass - 1];
   const start = `Drafted in pass ${event.pass} with confidence ${number(event.p, bar?.value)}`;
   if (!bar) {
+    if (replay.decoder.name === "factor") return `${start}${rankWords(rankBar(replay, step, position), event.p)}.`;
+    if (step.gap?.commits) return `${start}, together with all that was left.`;
+    if (step.gap) return `${start}, the most confident of its block in that pass.`;
     if (replay.decoder.name !== "standard") return `${start}.`;
     return replay.decoder.remasking === "random" ? `${start}, at a random place.`
       : step.drafted.length === 1 ? `${start}, the most confident of that pass.`
@@ -165,13 +195,25 @@ function draftSentence(replay, event) {
   return `${start}: not ${bar.above}\u00a0${number(bar.value)}, but the most confident of a pass in which nothing was.`;
 }
 
+function rankWords(bar, p) {
+  if (!bar) return "";
+  if (bar.rank === 1) return ", the most confident of that pass, which is always drafted";
+  return bar.passes(p) ? `: rank ${bar.rank} of that pass, at least ${bar.words}`
+    : `: rank ${bar.rank} of that pass, not at least ${bar.words}, but the last one left goes with the others`;
+}
+
 function maskedSentence(replay, position, frame, leaning) {
   const block = Math.floor(position / replay.blockLength);
   if (frame.pass === 0) return "Nothing has been predicted yet.";
-  if (block > frame.current) return `Waiting: block ${block + 1} starts when block ${frame.current + 1} is complete.`;
+  if (block > frame.current) {
+    const early = frame.step.gap ? ", or is drafted at once when the answer’s gap is large enough" : "";
+    return `Waiting: block ${block + 1} starts when block ${frame.current + 1} is complete${early}.`;
+  }
   if (!leaning || leaning.pass !== frame.pass) return "";
   const bar = draftThreshold(replay.decoder);
   if (!bar) {
+    const ranked = rankBar(replay, frame.step, position);
+    if (ranked) return `Stays masked: rank ${ranked.rank} of this pass, and not at least ${ranked.words}.`;
     return replay.decoder.remasking === "random" ? "Stays masked: its place was not drawn in this pass."
       : "Stays masked: others were more confident in this pass.";
   }
@@ -195,7 +237,7 @@ function cardContent(replay, position, k) {
   let bars = null;
   if (frame.ids[position] !== MASKED) {
     title = tokenName(replay, frame.ids[position]);
-    if (draft) lines.push(draftSentence(replay, draft));
+    if (draft) lines.push(draftSentence(replay, draft, position));
     const checks = events.filter((event) => event.kind === "verified" && event.pass > draft?.pass);
     if (checks.length) {
       const latest = checks.at(-1);
@@ -214,7 +256,7 @@ function cardContent(replay, position, k) {
     title = `${tokenName(replay, revoked.id)} taken back`;
     lines.push(`Its probability fell to ${number(revoked.p, tau2)}, below τ2\u00a0${tau2 === undefined ? "" : number(tau2)}, ` +
       "so it is masked again.");
-    if (draft) lines.push(draftSentence(replay, draft));
+    if (draft) lines.push(draftSentence(replay, draft, position));
     bars = { pass: k, title: `What the model would rather see there`, chosen: revoked.id };
   } else {
     const leaning = events.findLast((event) => event.kind === "considered");

@@ -184,6 +184,28 @@ def test_a_run_streams_and_ends_with_the_verdict(page, session):
     expect(page.get_by_label("Recorded example", exact=True)).to_have_value("none: a run of your own")
 
 
+@pytest.mark.parametrize(
+    ("decoder", "sliders", "value", "passes_made"),
+    [("Factor", ["f · place rank n at or above 1 − f/(n+1)"], "0", range(2, LENGTH)),
+     ("Prophet", ["Gap · first third", "Gap · second third", "Gap · last third"], "0", [1])],
+)  # fmt: skip
+def test_a_decoder_shows_its_own_settings_and_runs_by_them(page, decoder, sliders, value, passes_made):
+    """f = 0 places only certainties together; a gap of 0 is reached at once, and the first pass fills both blocks."""
+    form = page.locator("#decode-decoder")
+    choose(form, decoder)
+    shown = form.locator("input[type=number]:visible")
+    expect(shown).to_have_count(len(sliders))
+    for label in sliders:
+        expect(form.get_by_text(label, exact=True)).to_be_visible()
+    shown.first.fill(value)
+    shown.first.press("Tab")
+    run(page)
+    expect(say(page)).to_contain_text("Done in", timeout=20_000)
+    assert passes(page) in passes_made
+    blocks = page.locator("#decode-player .wp-block-head")
+    assert [text.rsplit("\n", 1)[-1] for text in blocks.all_inner_texts()] == ["done"] * 2
+
+
 def test_while_a_run_goes_on_the_past_can_be_read(page):
     choose(page.locator("#decode-decoder"), "Standard")
     run(page)

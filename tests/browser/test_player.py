@@ -14,6 +14,8 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.sample_trace import END, MASK, sample_trace
+from wino_viz.decoding.factor import FactorSettings
+from wino_viz.decoding.prophet import ProphetSettings
 from wino_viz.decoding.standard import StandardSettings
 from wino_viz.decoding.threshold import ThresholdSettings
 from wino_viz.trace import Step, Token, Trace
@@ -335,6 +337,55 @@ def test_decoders_without_verification_are_worded_as_they_are(player, open_page)
     page = player(sample_trace(ThresholdSettings(tau=0.7)), at=1)
     page.locator(".wp-canvas .wp-drafted").first.hover()
     expect(page.locator(".wp-card")).to_contain_text("at least τ 0.70")
+
+
+def test_the_factor_rule_is_told_by_rank(player):
+    trace = sample_trace(FactorSettings(f=1.0))
+    step = next(step for step in trace.steps if len(step.drafted) > 2 and step.considered)
+    k, page = trace.steps.index(step) + 1, player(trace)
+    go_to(page, k)
+    card = page.locator(".wp-card")
+    ranked = sorted(step.drafted, key=lambda t: (-t.probability, t.position))
+    token(page, ranked[0].position).click()
+    expect(card).to_contain_text("the most confident of that pass, which is always drafted")
+    token(page, ranked[2].position).click()
+    expect(card).to_contain_text("rank 3 of that pass, at least 1 − f/4 = 0.75")
+    left = max(step.considered, key=lambda t: (t.probability, -t.position))
+    token(page, left.position).click()
+    expect(card).to_contain_text(f"Stays masked: rank {len(ranked) + 1} of this pass, and not at least 1 − f/")
+
+
+def test_a_commit_of_prophet_fills_every_block_and_says_why(player):
+    trace = sample_trace(ProphetSettings(answer_start=20))
+    last, step = trace.forward_passes, trace.steps[-1]
+    assert step.block == 0 and {t.position // 64 for t in step.drafted} == {0, 1}
+    page = player(trace, at=last - 1)
+    first, stop = trace.steps[-2].extra["answer"]
+    expect(summary(page)).to_contain_text(
+        re.compile(rf"The answer \(tokens\s{first + 1}–{stop}\) has a gap of \d\.\d+; from 7.50")
+    )
+    heads = page.locator(".wp-block-head")
+    expect(heads.nth(1)).to_contain_text("waiting")
+    waiting = next(t.position for t in step.drafted if t.position >= 64)
+    token(page, waiting).click()
+    expect(page.locator(".wp-card")).to_contain_text("starts when block 1 is complete, or is drafted at once")
+    go_to(page, last)
+    expect(heads.nth(0)).to_contain_text("done")
+    expect(heads.nth(1)).to_contain_text("done")
+    expect(summary(page)).to_contain_text(
+        "at least 5.00: all that was left was drafted at once. Every token is placed."
+    )
+    expect(token(page, waiting)).to_have_class(re.compile("wp-drafted"))
+    expect(page.locator(".wp-card")).to_contain_text("together with all that was left")
+
+
+@pytest.mark.parametrize("answer", [None, "x", [3], [5, 2], [0, 1000], [0.5, 1], {}])
+def test_a_gap_that_makes_no_sense_is_left_out(player, answer):
+    trace = sample_trace(StandardSettings(tokens_per_step=64))
+    steps = tuple(replace(s, extra={"gap": 3.0, "gap_needed": 2.0, "answer": answer}) for s in trace.steps)
+    page = player(replace(trace, steps=steps), at=1)
+    expect(summary(page)).to_contain_text("Pass 1: drafted 64 tokens")
+    expect(summary(page)).not_to_contain_text("gap")
 
 
 # ---- two lanes

@@ -12,11 +12,19 @@ from typing import Any
 
 import gradio as gr
 
-DECODERS = [("Standard", "standard"), ("Threshold", "threshold"), ("WINO", "wino")]
+DECODERS = [
+    ("Standard", "standard"),
+    ("Threshold", "threshold"),
+    ("Factor", "factor"),
+    ("Prophet", "prophet"),
+    ("WINO", "wino"),
+]
 REMASKING = [("most confident", "low_confidence"), ("at random", "random")]
 STEPS = [(f"{n} steps", n) for n in range(2, 7)]
 LONGEST_GENERATION, LONGEST_BLOCK, LENGTH_STEP = 256, 256, 8
 MOST_TOKENS_PER_STEP = 32
+LARGEST_FACTOR = 4
+LARGEST_GAP = 15  # just above what a gap can be: never commit early
 HOTTEST = 2.0
 
 # Every event of the model shares these: so many decodings at once, whoever asks for them.
@@ -70,18 +78,31 @@ class ProblemForm:
 
 
 class DecoderForm:
-    """Which decoder, and its settings; those of the other two are hidden by the page's style."""
+    """Which decoder, and its settings; those of the others are hidden by the page's style."""
 
     def __init__(self, session: Any, prefix: str, label: str, chosen: str) -> None:
         self._session = session
         usual = {name: session.settings(name) for _, name in DECODERS}
         with gr.Column(elem_classes="decoder-form", elem_id=f"{prefix}-decoder", min_width=200):
-            self.name = gr.Radio(DECODERS, value=chosen, label=label, elem_classes="segments")
+            self.name = gr.Radio(DECODERS, value=chosen, label=label, elem_classes=["segments", "which-decoder"])
             with gr.Column(elem_classes="for-wino", min_width=200):
                 self.tau1 = _probability("τ1 · draft above", usual["wino"].tau1)
                 self.tau2 = _probability("τ2 · take back below", usual["wino"].tau2)
             with gr.Column(elem_classes="for-threshold", min_width=200):
                 self.tau = _probability("τ · place at or above", usual["threshold"].tau)
+            with gr.Column(elem_classes="for-factor", min_width=200):
+                self.f = AnySlider(
+                    0,
+                    LARGEST_FACTOR,
+                    usual["factor"].f,
+                    step=0.05,
+                    label="f · place rank n at or above 1 − f/(n+1)",
+                    buttons=[],
+                )
+            with gr.Column(elem_classes="for-prophet", min_width=200):
+                self.gap_early = _gap("Gap · first third", usual["prophet"].gap_early)
+                self.gap_middle = _gap("Gap · second third", usual["prophet"].gap_middle)
+                self.gap_late = _gap("Gap · last third", usual["prophet"].gap_late)
             with gr.Column(elem_classes="for-standard", min_width=200):
                 self.tokens = AnySlider(
                     1, MOST_TOKENS_PER_STEP, usual["standard"].tokens_per_step, step=1, label="Tokens per pass"
@@ -89,20 +110,24 @@ class DecoderForm:
                 self.remasking = gr.Radio(
                     REMASKING, value=usual["standard"].remasking, label="Which of them", elem_classes="segments"
                 )
-        self.inputs = [self.name, self.tau1, self.tau2, self.tau, self.tokens, self.remasking]
-
-    def read(self, name: str, tau1: Any, tau2: Any, tau: Any, tokens: Any, remasking: Any) -> Any:
-        """The settings of the chosen decoder from the values of `inputs`; ValueError with one sentence."""
-        own = {
-            "wino": {"tau1": tau1, "tau2": tau2},
-            "threshold": {"tau": tau},
-            "standard": {"tokens_per_step": tokens, "remasking": remasking},
+        components = {
+            "wino": {"tau1": self.tau1, "tau2": self.tau2},
+            "threshold": {"tau": self.tau},
+            "factor": {"f": self.f},
+            "prophet": {"gap_early": self.gap_early, "gap_middle": self.gap_middle, "gap_late": self.gap_late},
+            "standard": {"tokens_per_step": self.tokens, "remasking": self.remasking},
         }
-        return self._session.settings(name, **own.get(name, {}))
+        self._keys = [(name, key) for name, own in components.items() for key in own]
+        self.inputs = [self.name, *(component for own in components.values() for component in own.values())]
+
+    def read(self, name: str, *values: Any) -> Any:
+        """The settings of the chosen decoder from the values of `inputs`; ValueError with one sentence."""
+        said = zip(self._keys, values, strict=True)
+        return self._session.settings(name, **{key: value for (owner, key), value in said if owner == name})
 
     def show(self, decoder: dict[str, Any]) -> tuple:
         """Values of `inputs` that show the decoder of a trace; what it does not say stays."""
-        keys = ("name", "tau1", "tau2", "tau", "tokens_per_step", "remasking")
+        keys = ["name", *(key for _, key in self._keys)]
         return tuple(decoder.get(key, gr.skip()) for key in keys)
 
 
@@ -149,6 +174,10 @@ class CanvasForm:
     def show(trace: Any) -> tuple:
         """Values of `inputs` that show how a trace was made."""
         return trace.gen_length, trace.block_length, trace.decoder.get("temperature", 0), trace.decoder.get("seed", 0)
+
+
+def _gap(label: str, value: float) -> AnySlider:
+    return AnySlider(0, LARGEST_GAP, value, step=0.1, label=label, buttons=[])
 
 
 def _probability(label: str, value: float) -> AnySlider:

@@ -136,7 +136,8 @@ def _decode_endpoint(session: Any) -> None:
     ) -> dict:
         """Decode an answer to `prompt` and return its whole trace (the trace file's format, version 1).
 
-        decoder is a SPEC: standard, standard:tokens_per_step=4, threshold:tau=0.9, wino:tau1=0.6:tau2=0.9.
+        decoder is a SPEC: standard, standard:tokens_per_step=4, threshold:tau=0.9, factor:f=1.0, prophet,
+        wino:tau1=0.6:tau2=0.9.
         Lengths left out are the model's own.
         """
         lengths = {"gen_length": gen_length, "block_length": block_length}

@@ -220,6 +220,10 @@ def decoder_words(decoder: Any) -> str:
         return f"WINO, τ1 {decoder.get('tau1')}, τ2 {decoder.get('tau2')}"
     if name == "threshold":
         return f"Threshold, τ {decoder.get('tau')}"
+    if name == "factor":
+        return f"Factor, f {decoder.get('f')}"
+    if name == "prophet":
+        return f"Prophet, gaps {decoder.get('gap_early')}, {decoder.get('gap_middle')}, {decoder.get('gap_late')}"
     tokens = decoder.get("tokens_per_step", 1)
     random = ", at random" if decoder.get("remasking") == "random" else ""
     return f"Standard, {tokens} {'token' if tokens == 1 else 'tokens'} a pass{random}"
