@@ -56,6 +56,24 @@ as if it were not there: one forward pass does both.</p>
 </section>
 """
 
+OTHERS = """
+<section class="how how-text">
+<h2>The other decoders</h2>
+<p>None of them looks at a token again once it is placed. They differ in how many tokens they dare to place in a pass.</p>
+<ul>
+<li><b>Standard</b> places the surest token of the block, or a fixed number of them (<cite>arXiv 2502.09992</cite>).</li>
+<li><b>Threshold</b> places every token at least as sure as <b>τ</b>, and always the surest
+(<cite>arXiv 2505.22618</cite>).</li>
+<li><b>Factor</b> asks for more the more it takes: the surest token always, then the second, third and so on, as long as the
+n-th is at least 1&nbsp;−&nbsp;<b>f</b>/(n+1) sure. Two tokens may go together at 0.67, nine only at 0.90
+(the same paper).</li>
+<li><b>Prophet</b> places one token a pass and watches the last five tokens of the text, where the answer stands. Once
+their first choices are far enough ahead of their second ones (the <b>gap</b>; less is asked as decoding goes on), it
+places all that is left in one pass, later blocks too (<cite>arXiv 2508.19982</cite>).</li>
+</ul>
+</section>
+"""
+
 WHO_SEES_WHAT = """
 <ul class="how-key">
 <li><span class="key-sees"></span>Question and answer see each other, to the left and to the right, later blocks too.</li>
@@ -70,13 +88,13 @@ def how_tab(examples: Sequence[Example]) -> None:
     """Builds the tab inside the page that is being made."""
     shown = example_of_wino(examples)
     gr.HTML(STEPS)
-    if shown is None:
-        return
-    Player(shown.message(), elem_id=PLAYER)
-    gr.HTML(SHADOW)
-    with gr.Row(elem_classes="mask-row"):
-        MaskPicture(mask_message(shown.trace, PLAYER), label="Attention mask", elem_id="how-mask")
-        gr.HTML(WHO_SEES_WHAT)
+    if shown is not None:
+        Player(shown.message(), elem_id=PLAYER)
+        gr.HTML(SHADOW)
+        with gr.Row(elem_classes="mask-row"):
+            MaskPicture(mask_message(shown.trace, PLAYER), label="Attention mask", elem_id="how-mask")
+            gr.HTML(WHO_SEES_WHAT)
+    gr.HTML(OTHERS)
 
 
 def example_of_wino(examples: Sequence[Example]) -> Example | None:
