@@ -64,7 +64,7 @@ def test_eval_prints_a_table_and_writes_rows_and_items(tmp_path: Path, capsys: p
         == 0
     )
     result = json.loads(out.read_text())
-    assert (result["model"], result["data"]) == ("llada-mini", str(data))
+    assert (result["model"], result["data"]) == ("llada-mini", "problems.jsonl")
     assert [row["decoder"] for row in result["rows"]] == specs.split(",")
     assert all(row["n"] == 2 and row["accuracy"] == 1 for row in result["rows"])
     assert len(result["items"]) == 4
@@ -79,6 +79,18 @@ def test_bench_prints_each_decoder_and_the_share_outside_the_model(capsys: pytes
     for decoder in ("threshold", "wino"):
         assert f"| {decoder} |" in printed
     assert "outside the model" in printed
+
+
+def test_bench_tells_how_much_faster_a_batch_is(tmp_path: Path, capsys: pytest.CaptureFixture):
+    out = tmp_path / "bench.json"
+    command = ["bench", "--in-flight", "1,2", "--decoders", "threshold:tau=0.3", "--out", str(out)]
+    assert main(command) == 0
+    head, _, *rows = capsys.readouterr().out.splitlines()[2:]
+    assert head == "| decoder | in flight | s for all | tokens per s | speed-up | the same tokens |"
+    assert [row.split(" | ")[:2] for row in rows] == [["| threshold:tau=0.3", "1"], ["| threshold:tau=0.3", "2"]]
+    assert rows[0].endswith("| 1.00× | 2 of 2 |") and rows[1].endswith("× | 2 of 2 |")
+    result = json.loads(out.read_text())
+    assert result["command"] == "python -m wino_viz bench --in-flight 1,2 --decoders threshold:tau=0.3 --out bench.json"
 
 
 # ---- pictures
@@ -149,10 +161,13 @@ def test_captions_are_evaluated_with_a_column_of_their_own(folder: Path, capsys:
     command = ["eval", "--decoders", "wino", "--data", "captions.jsonl", "--out", "o.json", "--in-flight", "2", *TINY]
     assert main(command) == 0
     head, _, row = capsys.readouterr().out.splitlines()
-    assert head == "| decoder | n | accuracy | faithful | CIDEr | forward passes | step reduction | revocations |"
+    assert (
+        head
+        == "| decoder | n | accuracy | 95 % interval | faithful | CIDEr | forward passes | step reduction | revocations |"
+    )
     result = json.loads((folder / "o.json").read_text())
     assert result["model"] == "mmada-mini"
-    assert row.split(" | ")[4] == f"{result['rows'][0]['cider']:.1f}"
+    assert row.split(" | ")[5] == f"{result['rows'][0]['cider']:.1f}"
     command[4] = "questions.jsonl"
     assert main(command) == 0
     assert "CIDEr" not in capsys.readouterr().out
@@ -227,6 +242,7 @@ def test_what_does_not_go_with_a_picture_is_one_line(folder: Path, arguments: li
         (["bench", "--decoders", "wimo"], "there is no decoder 'wimo'"),
         (["decode", "--prompt", "Hi", "--trace", "/tmp"], "is a folder"),
         (["bench", "--problems", "0"], "--problems must be 1 to 1000"),
+        (["bench", "--in-flight", "8,0"], "--in-flight: '0' is not a whole number from 1 to 1024"),
         (["dance"], "invalid choice: 'dance'"),
         ([], "the following arguments are required: COMMAND"),
     ],

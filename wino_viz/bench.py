@@ -1,25 +1,34 @@
 """How fast decoding is on this machine: model time per forward pass, time to the first step, time outside the model.
 
     python -m wino_viz bench [--model llada-mini] [--problems 5] [--out OUT.json]
+    python -m wino_viz bench --in-flight [1,8,64] [--decoders wino]
 
 Time outside the model is everything the app does for a pass besides the model: asking the decoder, applying its rule,
 recording the step, looking up token texts and writing the message that goes to the browser. Goal on a CPU: at most 5 %.
+
+With --in-flight the same problems are decoded with so many in one batch each, as `eval --in-flight` does.
 """
 
 from __future__ import annotations
 
-import platform
 import time
 from collections.abc import Sequence
+from itertools import islice
+from random import Random
 from statistics import fmean, median
 from typing import Any
 
-from wino_viz.decoding import Settings
+from wino_viz.decoding import Canvas, Denoiser, Settings, decode_many
+from wino_viz.provenance import commit, machine
 from wino_viz.session import Session
+from wino_viz.tasks import arithmetic
 from wino_viz.ui.player import new_run, start_message, step_message, trace_message
 
 SPECS = ("standard", "standard:tokens_per_step=8", "threshold", "wino")
 OUTSIDE_LIMIT = 0.05  # share of a run's time that may be spent outside the model, on a CPU
+IN_FLIGHT = (1, 8, 64)
+IN_FLIGHT_SPECS = ("wino",)
+MAX_IN_FLIGHT = 1024
 WARM_UP = {"gen_length": 32, "block_length": 32}
 
 
@@ -29,8 +38,6 @@ def bench(model: str, problems: int, specs: Sequence[str] = SPECS) -> dict[str, 
     Per decoder: median model time per forward pass; median time from the request to the first step (model loaded);
     the share of the whole time spent outside the model.
     """
-    import torch
-
     session = Session(model)
     settings = {spec: session.parse(spec) for spec in specs}
     started = time.perf_counter()
@@ -53,12 +60,65 @@ def bench(model: str, problems: int, specs: Sequence[str] = SPECS) -> dict[str, 
                 "outside_model_share": (total - model_seconds) / total,
             }
         )
-    machine = {
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {platform.machine()}",
-        "threads": torch.get_num_threads(),
-        "torch": torch.__version__,
-    }
-    return {"model": model, **machine, "load_seconds": load_seconds, "rows": rows}
+    return {**_head(model, device), "load_seconds": load_seconds, "rows": rows}
+
+
+def bench_in_flight(model: str, counts: Sequence[int], specs: Sequence[str] = IN_FLIGHT_SPECS) -> dict[str, Any]:
+    """Decode the same test problems with each count of them in one batch; seconds of the whole, decoders included.
+
+    As many problems as the highest count; so the last batches of a run are smaller than its count, as in any evaluation.
+    `speed_up` is over the first count. `same` are the answers that have the first count's tokens in the same passes.
+    """
+    session = Session(model)
+    checkpoint = session.checkpoint()
+    rng = Random(0)
+    questions = [arithmetic.generate(rng, "test").question for _ in range(max(counts))]
+    lengths = {"gen_length": session.gen_length, "block_length": session.block_length}
+    canvases = [checkpoint.canvas(question, **lengths) for question in questions]
+    canvases.sort(key=lambda canvas: -len(canvas.prompt_ids))  # as an evaluation does
+    rows = []
+    for spec in specs:
+        settings, first = session.parse(spec), None
+        for count in counts:
+            for _ in islice(decode_many(_start(settings, canvases), checkpoint.denoiser, count), 2 * count):
+                pass  # a GPU's first passes of a shape are slower
+            seconds, answers = _decode_in_flight(settings, canvases, checkpoint.denoiser, count)
+            first = first or (seconds, answers)
+            rows.append(
+                {
+                    "decoder": spec,
+                    "in_flight": count,
+                    "problems": len(canvases),
+                    "mean_forward_passes": fmean(passes for passes, _ in answers),
+                    "seconds": seconds,
+                    "tokens_per_second": len(canvases) * session.gen_length / seconds,
+                    "speed_up": first[0] / seconds,
+                    "same": sum(a == b for a, b in zip(answers, first[1], strict=True)),
+                }
+            )
+    return {**_head(model, checkpoint.denoiser.device), "rows": rows}
+
+
+def _start(settings: Settings, canvases: Sequence[Canvas]) -> list[Any]:
+    return [settings.start(canvas) for canvas in canvases]
+
+
+def _decode_in_flight(
+    settings: Settings, canvases: Sequence[Canvas], denoiser: Denoiser, in_flight: int
+) -> tuple[float, list[tuple[int, tuple[int, ...]]]]:
+    """Seconds for all, and (forward passes, tokens) of each."""
+    decoders, passes = _start(settings, canvases), [0] * len(canvases)
+    started = time.perf_counter()
+    for index, _ in decode_many(decoders, denoiser, in_flight):
+        passes[index] += 1
+    seconds = time.perf_counter() - started
+    return seconds, [(count, decoder.canvas) for count, decoder in zip(passes, decoders, strict=True)]
+
+
+def _head(model: str, device: Any) -> dict[str, Any]:
+    import torch
+
+    return {"model": model, "commit": commit(), **machine(device), "torch": torch.__version__}
 
 
 def _decode(session: Session, settings: Settings, seed: int, **lengths: int) -> dict[str, Any]:
@@ -80,8 +140,7 @@ def _decode(session: Session, settings: Settings, seed: int, **lengths: int) -> 
 def report(result: dict[str, Any]) -> str:
     """The figures as text, with the limit they are held against."""
     lines = [
-        f"{result['model']} on {result['device']}, {result['threads']} threads, torch {result['torch']}; "
-        f"loaded in {result['load_seconds']:.1f} s",
+        f"{_where(result)}; loaded in {result['load_seconds']:.1f} s",
         "",
         "| decoder | forward passes | model ms per pass | request to first step, ms | s per answer | outside the model |",
         "|---|---|---|---|---|---|",
@@ -94,3 +153,23 @@ def report(result: dict[str, Any]) -> str:
         )
     lines += ["", f"Goal on a CPU: at most {OUTSIDE_LIMIT:.0%} outside the model."]
     return "\n".join(lines)
+
+
+def report_in_flight(result: dict[str, Any]) -> str:
+    """The same for `bench_in_flight`."""
+    lines = [
+        _where(result),
+        "",
+        "| decoder | in flight | s for all | tokens per s | speed-up | the same tokens |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in result["rows"]:
+        lines.append(
+            f"| {row['decoder']} | {row['in_flight']} | {row['seconds']:.2f} | {row['tokens_per_second']:.0f} "
+            f"| {row['speed_up']:.2f}× | {row['same']} of {row['problems']} |"
+        )
+    return "\n".join(lines)
+
+
+def _where(result: dict[str, Any]) -> str:
+    return f"{result['model']} on {result['device']}, {result['threads']} threads, torch {result['torch']}"

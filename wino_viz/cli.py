@@ -15,13 +15,12 @@ import argparse
 import json
 import shlex
 import sys
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wino_viz.arguments import Parser
+from wino_viz.arguments import Parser, whole
 from wino_viz.decoding import DECODERS
 from wino_viz.session import Session, WordFromPicture
 
@@ -84,14 +83,24 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--limit", type=int, help="only the first so many problems")
     evaluate.add_argument("--gen-length", type=int, help="tokens to generate (default: the model's preset)")
     evaluate.add_argument("--block-length", type=int, help="tokens per block (default: the model's preset)")
-    evaluate.add_argument("--in-flight", type=int, default=1, help="problems decoded in one batch (default: 1)")
-    evaluate.add_argument("--out", type=Path, metavar="OUT.json", help="write rows and items to this file")
+    evaluate.add_argument("--in-flight", type=int, metavar="N", help="problems in one batch (default: 16; on a CPU 1)")
+    evaluate.add_argument(
+        "--out", type=Path, metavar="OUT.json", help="write rows and items to this file; a run that was stopped goes on"
+    )
+    evaluate.add_argument("--restart", action="store_true", help="drop what an unfinished run left beside OUT.json")
 
     bench = commands.add_parser("bench", help="measure speed on this machine", description="Measure decoding speed.")
     bench.set_defaults(run=run_bench)
     _model_option(bench)
     bench.add_argument("--decoders", default="", metavar="SPEC,SPEC", help="default: a standard set of four")
     bench.add_argument("--problems", type=int, default=5, help="problems decoded per decoder (default: 5)")
+    bench.add_argument(
+        "--in-flight",
+        nargs="?",
+        const="",
+        metavar="N,N",
+        help="instead: how much faster many problems in one batch are (1,8,64 problems of the decoder wino)",
+    )
     bench.add_argument("--out", type=Path, metavar="OUT.json", help="write the figures to this file")
     return parser
 
@@ -225,97 +234,117 @@ def _row(word: WordFromPicture) -> list[Any]:
 
 
 def run_eval(options: argparse.Namespace, arguments: Sequence[str]) -> int:
-    from wino_viz.evaluation import evaluate, read_records
+    from wino_viz.evaluation import (
+        CONFIDENCE_LEVEL,
+        Evaluation,
+        Progress,
+        Unfinished,
+        read_records,
+        report,
+        usual_in_flight,
+        write_whole,
+    )
+    from wino_viz.provenance import shown_path
     from wino_viz.tasks.registry import TASKS
 
     for name in ("limit", "in_flight"):
         if (value := getattr(options, name)) is not None and value < 1:
             raise ValueError(f"--{name.replace('_', '-')} must be at least 1, not {value}")
+    if options.restart and not options.out:
+        raise ValueError("--restart goes with --out OUT.json, the file of the run that is to start again")
+    _check_writable(options.out)
+    if options.out and options.out.exists() and (not options.out.is_file() or options.out.samefile(options.data)):
+        raise ValueError(f"--out {options.out} is the file of problems, or a device: name a file of its own")
     records = read_records(options.data, options.limit)
     specs = [spec.strip() for spec in options.decoders.split(",")]
-    _check_writable(options.out)
     model = options.model or (SEES if TASKS[records[0]["task"]].has_image else READS)
     checkpoint = _loader(options)(model)
-    progress = _Progress()
-    result = evaluate(
-        checkpoint,
-        specs,
-        records,
-        gen_length=options.gen_length,
-        block_length=options.block_length,
-        in_flight=options.in_flight,
-        progress=progress,
-    )
-    progress.end()
-    print(table(result["rows"]))
-    if options.out:
-        head = {"model": model, "data": str(options.data), "command": f"{PROG} {shlex.join(arguments)}"}
-        _write(options.out, json.dumps({**head, **result}, indent=1, ensure_ascii=False))
+    lengths = {"gen_length": options.gen_length, "block_length": options.block_length}
+    evaluation = Evaluation.of(checkpoint, specs, records, **lengths)
+    in_flight = options.in_flight or usual_in_flight(checkpoint.denoiser.device.type)
+    if options.out is None:
+        with Progress() as progress:
+            print(report(evaluation.result(evaluation.run(in_flight, progress=progress))))
+        return 0
+
+    about = _about_eval(options, arguments, model, checkpoint) | {"in_flight": in_flight}
+    same = {"weights": about["weights_sha256"], "device": about["device"], **evaluation.identity()}
+    unfinished = Unfinished(options.out, same, about)
+    if options.restart:
+        unfinished.remove()
+    kept = unfinished.resume()
+    if kept:
+        print(f"going on: {len(kept)} of {len(specs) * len(records)} are measured", file=sys.stderr)
+    try:
+        with Progress() as progress:
+            items = evaluation.run(in_flight, kept=kept, on_item=unfinished.add, progress=progress)
+    except KeyboardInterrupt:
+        print("the same command will go on from here", file=sys.stderr)
+        raise
+    finally:
+        unfinished.save()
+    result = evaluation.result(items)
+    head = {"model": shown_path(model), "data": shown_path(options.data), **about, "n": len(records)}
+    head |= {"lengths": evaluation.lengths(), "confidence_level": CONFIDENCE_LEVEL}
+    head |= {"earlier_runs": unfinished.earlier_runs} if unfinished.earlier_runs else {}
+    write_whole(options.out, json.dumps({**head, **result}, indent=1, ensure_ascii=False))
+    unfinished.remove()
+    print(report(result))
     return 0
 
 
-class _Progress:
-    """One line on standard error, rewritten: how far the decoder is and how long the rest may take."""
+def _about_eval(
+    options: argparse.Namespace, arguments: Sequence[str], model: str, checkpoint: Checkpoint
+) -> dict[str, Any]:
+    """Where an evaluation's figures come from."""
+    from wino_viz.models.checkpoint import find_model
+    from wino_viz.models.mmada import TOKENIZER_FOLDER
+    from wino_viz.provenance import commit, file_checksum, machine, shown_command, versions, weights_checksum
 
-    def __init__(self) -> None:
-        self._spec, self._started, self._shown = "", 0.0, 0.0
-
-    def __call__(self, spec: str, done: int, of: int) -> None:
-        now = time.monotonic()
-        if spec != self._spec:
-            self._spec, self._started = spec, now
-        if done < of and now - self._shown < 0.2:
-            return
-        self._shown = now
-        left = (now - self._started) / done * (of - done)
-        ending = "\n" if done == of else ""
-        print(f"\r{spec}: {done} of {of}, about {left:.0f} s left   ", end=ending, file=sys.stderr, flush=True)
-
-    def end(self) -> None:
-        self._spec = ""
-
-
-def table(rows: Sequence[dict[str, Any]]) -> str:
-    """The result rows as a Markdown table, with CIDEr where there is one."""
-    scored = any("cider" in row for row in rows)
-    names = ["decoder", "n", "accuracy", "faithful", *(["CIDEr"] if scored else [])]
-    names += ["forward passes", "step reduction", "revocations"]
-    lines = [_line(names), "|" + "---|" * len(names)]
-    for row in rows:
-        cells = [row["decoder"], str(row["n"]), _share(row["accuracy"]), _share(row["faithful"])]
-        cells += [f"{row['cider']:.1f}"] if scored else []
-        cells += [
-            f"{row['mean_forward_passes']:.2f}",
-            f"{row['step_reduction']:.2f}×",
-            f"{row['mean_revocations']:.2f}",
-        ]
-        lines.append(_line(cells))
-    return "\n".join(lines)
-
-
-def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
-
-
-def _share(value: float | None) -> str:
-    return "–" if value is None else f"{value:.1%}"
+    folder = find_model(model)
+    eyes = Path(options.image_tokenizer or folder / TOKENIZER_FOLDER)
+    return {
+        "command": shown_command(PROG, arguments),
+        "commit": commit(),
+        "weights_sha256": weights_checksum(folder),
+        **({"image_tokenizer_sha256": weights_checksum(eyes)} if checkpoint.reader is not None else {}),
+        "data_sha256": file_checksum(options.data),
+        **machine(checkpoint.denoiser.device),
+        "dtype": str(checkpoint.denoiser.model.dtype).removeprefix("torch."),
+        "versions": versions(),
+    }
 
 
 # ---- bench
 
 
 def run_bench(options: argparse.Namespace, arguments: Sequence[str]) -> int:
-    from wino_viz.bench import SPECS, bench, report
+    from wino_viz import bench
+    from wino_viz.provenance import shown_command
 
     if not 1 <= options.problems <= 1000:
         raise ValueError(f"--problems must be 1 to 1000, not {options.problems}")
     _check_writable(options.out)
-    specs = [spec.strip() for spec in options.decoders.split(",")] if options.decoders else SPECS
-    result = bench(options.model or READS, options.problems, specs)
-    print(report(result))
+    model = options.model or READS
+    specs = [spec.strip() for spec in options.decoders.split(",")] if options.decoders else []
+    if options.in_flight is None:
+        result = bench.bench(model, options.problems, specs or bench.SPECS)
+        print(bench.report(result))
+    else:
+        counts = _counts(options.in_flight, bench.MAX_IN_FLIGHT) if options.in_flight else bench.IN_FLIGHT
+        result = bench.bench_in_flight(model, counts, specs or bench.IN_FLIGHT_SPECS)
+        print(bench.report_in_flight(result))
     if options.out:
-        _write(options.out, json.dumps({"command": f"{PROG} {shlex.join(arguments)}", **result}, indent=1))
+        _write(options.out, json.dumps({"command": shown_command(PROG, arguments), **result}, indent=1))
     return 0
+
+
+def _counts(text: str, most: int) -> list[int]:
+    parse = whole(1, most)
+    try:
+        return [parse(count) for count in text.split(",")]
+    except argparse.ArgumentTypeError as error:
+        raise ValueError(f"--in-flight: {error}") from None
 
 
 # ---- small things
