@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 Progress = Callable[[str, int, int], None]  # (SPEC, problems done, of how many)
 
 # A CPU is busy with one sequence: with 8 in a batch all took 1.1 times as long, with 64 1.7 times (`bench --in-flight`,
-# llada-mini, two cores), for padding and for what no longer fits its caches. A GPU is mostly idle with one; 16 sequences
-# of an 8B model still leave room beside its weights on a large one.
+# llada-mini, two cores), for padding and for what no longer fits its caches. 16 on a GPU is a guess, not measured: sequences
+# of an 8B model should still fit beside its weights on a large one.
 IN_FLIGHT_GPU, IN_FLIGHT_CPU = 16, 1
 
 
