@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache
 from math import ceil, cos, pi, radians, sin
+from random import Random
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -105,6 +106,19 @@ OUTLINES: dict[str, list[tuple[float, float]]] = {
 }
 
 SHAPES = tuple(OUTLINES)
+
+
+def _blob(number: int) -> list[tuple[float, float]]:
+    """A smooth outline that is like nothing in particular: a circle with two to five bulges, now and then thin."""
+    rng = Random(number)
+    waves = [(bulges, rng.uniform(0, most), rng.uniform(0, 2 * pi)) for bulges, most in BULGES]
+    radii = [1 + sum(a * cos(bulges * radians(angle) + p) for bulges, a, p in waves) for angle in range(0, 360, 3)]
+    return _polar((3 * step, max(0.25, radius / max(radii))) for step, radius in enumerate(radii))
+
+
+# Outlines without a name of their own, for training only: they show every colour on shapes of all kinds.
+BULGES = ((2, 0.6), (3, 0.35), (4, 0.2), (5, 0.15))  # how many, and their greatest height
+BLOBS = {f"blob {number}": _blob(number) for number in range(256)}
 SIZES = tuple(REACH)
 
 
@@ -118,7 +132,7 @@ class _Relief(NamedTuple):
     slope_y: np.ndarray  # (W, W, 1) how far it faces down
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=1024)
 def _relief(shape: str, reach: float) -> _Relief:
     """The relief of a shape whose reach is given in pixels."""
     half = ceil(1.4 * reach) + 2
@@ -126,7 +140,7 @@ def _relief(shape: str, reach: float) -> _Relief:
     fine = 8 if reach < 40 else 4  # supersampling
     large = Image.new("L", (width * fine, width * fine))
     centre = width * fine / 2
-    outline = [(centre + x * reach * fine, centre + y * reach * fine) for x, y in OUTLINES[shape]]
+    outline = [(centre + x * reach * fine, centre + y * reach * fine) for x, y in (OUTLINES.get(shape) or BLOBS[shape])]
     ImageDraw.Draw(large).polygon(outline, fill=255)
     large = large.filter(ImageFilter.GaussianBlur(CORNER_RADIUS * reach * fine)).point(
         lambda value: 255 * (value > 127)

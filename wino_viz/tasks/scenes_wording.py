@@ -49,7 +49,7 @@ SUGGESTIONS = (
     "How many large objects are there?",
 )
 
-PLURAL = {shape: shape + ("es" if shape.endswith("s") else "s") for shape in SHAPES}
+PLURAL = {shape: shape + ("es" if shape.endswith("s") else "s") for shape in (*SHAPES, "blob")}
 NUMBERS = ("no", "one", "two", "three", "four", "five")
 ORDINALS = ("first", "second", "third", "fourth", "fifth")
 SIZE_WORDS = {"small": ("small", "little"), "medium": ("medium",), "large": ("large", "big")}
@@ -161,7 +161,7 @@ def _pick(rng: Random, table: Sequence):
     return table[int(rng.random() * len(table))]  # a third of the time of rng.choice
 
 
-FAVOURITE = 0.7  # how often the first of several ways to say the same is taken
+FAVOURITE = 0.8  # how often the first of several ways to say the same is taken
 
 
 def _favour(rng: Random, table: Sequence):
