@@ -19,7 +19,7 @@ from wino_viz.tasks.countdown import Example, check, generate, key, question, re
 from wino_viz.training.tokenizer import TURN_END, train_tokenizer
 
 ROW = {"task": "countdown", "numbers": [30, 100, 93], "target": 23}
-STEP = re.compile(r"(\d+)([-+*/])(\d+)=(\d+)")
+STEP = re.compile(r" *(\d+)([-+*/]) *(\d+)= *(\d+)")
 
 
 @pytest.fixture(scope="module")
@@ -91,13 +91,29 @@ def test_whole_numbers_on_the_way_reach_all_that_fractions_and_negative_numbers_
 
 
 def test_one_way_is_taught_where_there_are_several():
-    assert work([30, 100, 93], 23) == "30+93=123\n123-100=23"  # not 100-93=7, 30-7=23
-    assert work([93, 100, 30], 23) == "93+30=123\n123-100=23"  # places may change: as in the question
-    assert work([2, 3, 1], 6) == "2+3=5\n5+1=6"  # not 2*3=6, 6*1=6
-    assert work([90, 43, 90], 43) == "90+43=133\n133-90=43"
-    assert work([92, 1, 1], 46) == "1+1=2\n92/2=46"
-    assert work([50, 4, 5], 30) == "4*5=20\n50-20=30"
-    assert work([8, 4, 3], 6) == "8*3=24\n24/4=6"
+    assert written([30, 100, 93], 23) == "30+93=123 123-100=23"  # not 100-93=7, 30-7=23
+    assert written([93, 100, 30], 23) == "93+30=123 123-100=23"  # places may change: as in the question
+    assert written([30, 100, 47], 23) == "30+47=77 100-77=23"  # not 100-30=70, 70-47=23
+    assert written([2, 3, 1], 6) == "2+3=5 5+1=6"  # not 2*3=6, 6*1=6
+    assert written([90, 43, 90], 43) == "90+43=133 133-90=43"
+    assert written([92, 1, 1], 46) == "1+1=2 92/2=46"
+    assert written([50, 4, 5], 30) == "4*5=20 50-20=30"
+    assert written([8, 4, 3], 6) == "8*3=24 24/4=6"
+
+
+def written(numbers: list[int], target: int) -> str:
+    return work(numbers, target).replace(" ", "").replace("\n", " ")
+
+
+def test_every_number_and_sign_has_a_place_of_its_own(examples):
+    assert work([30, 100, 93], 23) == " 30+ 93=123\n123-100= 23"
+    assert work([5, 9, 1], 15) == "  5+  9= 14\n 14+  1= 15"
+    assert work([85, 60, 51], 100) == " 85* 60=5100\n5100/ 51=100"  # four digits take what they need
+    usual = [example.worked for example in examples if not re.search(r"\d{4}", example.worked)]
+    assert len(usual) > 0.99 * len(examples)
+    assert {re.sub(r"[ \d]", "n", text.translate(str.maketrans("-*/", "+++"))) for text in usual} == {
+        "nnn+nnn=nnn\nnnn+nnn=nnn"
+    }
 
 
 def test_additions_and_subtractions_come_first(examples):
@@ -108,16 +124,29 @@ def test_additions_and_subtractions_come_first(examples):
         assert (example.target in simple) == (not re.search(r"[*/]", example.worked)), example
 
 
+def test_the_first_equation_is_a_sum_unless_a_multiplication_or_division_is_needed(examples):
+    for example in examples:
+        if not re.search(r"[*/]", example.worked):
+            assert STEP.match(example.worked)[2] == "+"
+
+
 def test_the_first_result_opens_the_second_equation_wherever_it_can(examples):
     for example in examples:
         first, second = (STEP.fullmatch(line) for line in example.worked.split("\n"))
         if first[4] != second[1]:
-            assert (first[2], second[2]) in {("*", "-"), ("/", "-"), ("+", "/"), ("-", "/")}
+            assert (first[2], second[2]) in {("+", "-"), ("*", "-"), ("/", "-"), ("+", "/"), ("-", "/")}
+
+
+def test_hard_problems_need_a_multiplication_or_division(examples):
+    rng = Random(9)
+    made = [generate(rng, hard=True) for _ in range(300)]
+    assert all(re.search(r"[*/]", example.worked) for example in made)
+    assert {split_of(example.numbers, example.target) for example in made} == {"train"}
 
 
 def test_problems_are_of_all_kinds(examples):
     pairs = Counter("".join(re.findall(r"[-+*/]", example.worked)) for example in examples)
-    assert set(pairs) >= {"++", "+-", "--", "*+", "*-", "/+", "/-", "+*", "-*", "+/", "-/", "*/"}
+    assert set(pairs) >= {"++", "+-", "*+", "*-", "/+", "/-", "+*", "-*", "+/", "-/", "*/"}
     needing = sum(count for pair, count in pairs.items() if set(pair) & set("*/"))
     assert 0.29 < needing / len(examples) < 0.35
     assert 0.05 < sum(len(set(example.numbers)) < 3 for example in examples) / len(examples) < 0.12

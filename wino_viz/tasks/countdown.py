@@ -2,16 +2,24 @@
 
     python -m wino_viz.tasks.countdown --split test --count 500 --seed 0 [--out FILE.jsonl]
 
-A worked answer is two equations, one a line: "30+93=123" and "123-100=23" for 23 from 30, 100 and 93. Most targets can
-be reached in several ways. A model that is to write tokens side by side learns one way best, so there is one rule:
+A worked answer is two equations, one below the other, here for 23 from 30, 100 and 93:
+
+     30+ 93=123
+    123-100= 23
+
+Many targets can be reached in several ways. A model that is to write tokens side by side learns one way best, so there
+is one rule:
 
 - The ways are tried in the order of `WAYS`: additions and subtractions first, then one multiplication or division, then
   two. The first that works is the answer.
-- The first result opens the second equation wherever that is possible: 30-7=23 after 100-93=7 becomes the sum above.
-- Numbers that may change places stand as in the question.
+- Without multiplication and division the first equation is a sum: 100-30-47=23 becomes 30+47=77, 100-77=23. So there
+  are seven ways of this kind, told apart by the number left out, and whether the result stands before it, after it, or
+  is added to it.
+- Numbers that may change places stand as in the question; the result of the first equation opens the second where it may.
 
-Numbers are written digit by digit, as everywhere in this project, without blanks: a model that copies and calculates
-digits in word problems does the same here.
+Numbers are written digit by digit, as everywhere in this project, and blanks fill them up to three places, as in a
+column: every number and sign has a place of its own. Without the blanks the place of a token depends on the lengths of
+all numbers before it, and a model that writes side by side has to know those before it can write anything else.
 
 Problems have numbers and targets from 1 to 100. The WINO paper's test file (256 problems, countdown_cd3_test.jsonl) has
 the same ranges, and about 14 of 100 problems there need a multiplication or division (12 of the first 86). Here it is 32
@@ -48,13 +56,14 @@ __all__ = [
 ]
 
 HIGH = 100  # of numbers and targets in problems made here
+PLACES = 3  # of a number as it is written; longer ones (85*60=5100) take what they need
 SMALL, SMALL_SHARE, REPEATED_SHARE = 12, 0.15, 0.05  # small numbers are what products and quotients come from
 MAX_COUNT = 3000  # of a file: there are some 6,600 test problems
 
 # First operator, second operator, whether the first result is the second equation's right-hand number. Every target
 # that any expression reaches, with fractions or negative numbers on the way, is reached by one of these without.
 WAYS = (
-    *(("+", "+", False), ("+", "-", False), ("-", "-", False)),
+    *(("+", "+", False), ("+", "-", False), ("+", "-", True)),
     *(("*", "+", False), ("*", "-", False), ("*", "-", True)),
     *(("/", "+", False), ("/", "-", False), ("/", "-", True)),
     *(("+", "*", False), ("-", "*", False)),
@@ -76,7 +85,7 @@ class Example:
 
     @cached_property
     def worked(self) -> str:
-        """Two equations, one a line; the last ends in the target."""
+        """Two equations, one a line, in columns; the last ends in the target."""
         found = work(self.numbers, self.target)
         if found is None:
             raise ValueError(f"{self.target} can't be reached with {', '.join(map(str, self.numbers))}")
@@ -119,7 +128,8 @@ def solutions(numbers: Sequence[int]) -> Iterator[tuple[int, tuple[str, int, str
 
 def _write(steps: tuple, target: int) -> str:
     left, first, right, result, x, second, y = steps
-    return f"{left}{first}{right}={result}\n{x}{second}{y}={target}"
+    equations = (left, first, right, result), (x, second, y, target)
+    return "\n".join(f"{a:>{PLACES}}{sign}{b:>{PLACES}}={c:>{PLACES}}" for a, sign, b, c in equations)
 
 
 def work(numbers: Sequence[int], target: int) -> str | None:
@@ -148,15 +158,20 @@ def _draw_numbers(rng: Random) -> list[int]:
     return numbers
 
 
-def generate(rng: Random, split: str = "train") -> Example:
+def generate(rng: Random, split: str = "train", hard: bool = False) -> Example:
     """A random example of a split; the same rng state gives the same example. ValueError for what is no split.
 
-    All targets from 1 to 100 that the numbers reach are equally likely.
+    All targets from 1 to 100 that the numbers reach are equally likely; with `hard`, all that take a multiplication or
+    division.
     """
     check_split(split)
     while True:
         numbers = _draw_numbers(rng)
-        targets = list(dict.fromkeys(target for target, _ in solutions(numbers) if target <= HIGH))
+        first_ways: dict[int, tuple] = {}
+        for target, steps in solutions(numbers):
+            if target <= HIGH:
+                first_ways.setdefault(target, steps)
+        targets = [t for t, steps in first_ways.items() if not hard or steps[1] in "*/" or steps[5] in "*/"]
         if targets:
             target = targets[int(rng.random() * len(targets))]
             if split_of(numbers, target) == split:
