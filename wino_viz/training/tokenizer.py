@@ -1,6 +1,9 @@
-"""The embedded model's tokenizer: byte-level BPE with LLaDA's special tokens and chat template, each digit by itself.
+"""The embedded model's tokenizer: byte-level BPE with LLaDA's special tokens and chat template.
 
-python -m wino_viz.training.tokenizer --out assets/models/llada-mini --examples 60000 --vocab-size 1536
+    python -m wino_viz.training.tokenizer --out assets/models/llada-mini --examples 60000 --vocab-size 1536
+
+Each digit is a token, and so is each blank before a digit or another blank: numbers that stand in columns keep their
+places.
 """
 
 from __future__ import annotations
@@ -11,13 +14,14 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from random import Random
 
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-from wino_viz.tasks import arithmetic
+from wino_viz.models.mmada import HEADER_END, HEADER_START, TURN_END
+from wino_viz.models.mmada import START_OF_TEXT as START
+from wino_viz.tasks import arithmetic, countdown, sudoku
 
-START, END = "<|startoftext|>", "<|endoftext|>"
-HEADER_START, HEADER_END, TURN_END = "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"
+END = "<|endoftext|>"
 MASK = "<|mdm_mask|>"
 SPECIAL_TOKENS = (START, END, HEADER_START, HEADER_END, TURN_END, MASK)  # in the order of their ids, from 0
 
@@ -39,7 +43,11 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int, more_special: Sequenc
     """
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+        [
+            pre_tokenizers.Split(Regex(" (?=[ 0-9])"), "isolated"),
+            pre_tokenizers.Digits(individual_digits=True),
+            pre_tokenizers.ByteLevel(add_prefix_space=False),
+        ]
     )
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
@@ -70,12 +78,16 @@ def save_tokenizer(tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
 
 
 def corpus(examples: int, seed: int) -> Iterable[str]:
-    """Questions and worked answers of the training split."""
+    """Questions and worked answers of the training split: word problems, and every tenth time the other two tasks.
+
+    Those have one wording each, so a few are enough for its words.
+    """
     rng = Random(seed)
-    for _ in range(examples):
-        example = arithmetic.generate(rng, "train")
-        yield example.question
-        yield example.worked
+    for number in range(examples):
+        for task in (arithmetic,) if number % 10 else (arithmetic, countdown, sudoku):
+            example = task.generate(rng, "train")
+            yield example.question
+            yield example.worked
 
 
 def main() -> None:
