@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from wino_viz.models.checkpoint import Checkpoint
 from wino_viz.tasks import registry
 from wino_viz.tasks.scenes import Scene, draw
 from wino_viz.trace import Trace
-from wino_viz.ui.examples import read_picture_examples
+from wino_viz.ui.examples import read_examples, read_picture_examples
 
 ROOT = Path(__file__).parents[1]
 TRACES = sorted((ROOT / "examples" / "traces").glob("*.json"))
@@ -54,6 +55,27 @@ def test_the_command_in_an_example_still_makes_it(path: Path, tmp_path: Path):
     assert what_changed(again) == what_changed(recorded)
     assert again.text == recorded.text
     assert json.loads(path.read_text())["forward_passes"] == again.forward_passes
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"task": "arithmetic", "question": "How many?", "answer": 3},
+        {"task": "countdown", "numbers": [30, 100, 93], "target": 23},
+        {"task": "sudoku", "puzzle": "3102200002100320", "solution": "3142243142131324"},
+    ],
+    ids=lambda record: record["task"],
+)
+def test_a_recording_brings_its_record_whichever_the_task(record, tmp_path: Path):
+    trace = replace(read(TRACES[0]), prompt=registry.prompt_of(record), extra={"record": record})
+    (tmp_path / "1.json").write_text(trace.to_json())
+    assert [example.record for example in read_examples(tmp_path)] == [record]
+
+
+@pytest.mark.parametrize("record", [None, 5, {"task": "chess"}, {"task": "sudoku", "puzzle": "1" * 16}])
+def test_a_record_that_is_none_or_is_about_something_else_is_dropped(record, tmp_path: Path):
+    (tmp_path / "1.json").write_text(replace(read(TRACES[0]), prompt="How many?", extra={"record": record}).to_json())
+    assert read_examples(tmp_path)[0].record == {"task": "arithmetic", "question": "How many?"}
 
 
 # ---- pictures

@@ -6,7 +6,8 @@ from random import Random
 import pytest
 
 from wino_viz.models.files import Preset
-from wino_viz.session import Session, known_problem
+from wino_viz.problems import known_problem
+from wino_viz.session import Session
 from wino_viz.tasks import arithmetic, countdown, sudoku
 from wino_viz.tasks.registry import TASKS, check_record, judge, prompt_of, read_record
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import threading
@@ -17,7 +18,8 @@ from PIL import Image
 from wino_viz.decoding import StandardSettings, WinoSettings, decode
 from wino_viz.models.checkpoint import Checkpoint
 from wino_viz.pictures import GREY
-from wino_viz.session import ModelUnavailable, Picture, Session, known_problem
+from wino_viz.problems import known_problem
+from wino_viz.session import ModelUnavailable, Picture, Session
 from wino_viz.tasks.scenes import caption_record, compose, draw
 from wino_viz.tasks.scenes_wording import CAPTION_PROMPTS
 from wino_viz.trace import Trace
@@ -192,6 +194,54 @@ def test_settings_start_from_the_preset_that_ships_with_the_model(session):
 def test_a_new_problem_has_the_steps_asked_for_and_depends_on_its_seed_alone(session):
     assert session.new_problem(5, 3) == session.new_problem(5, 3) != session.new_problem(5, 4)
     assert session.new_problem(5, 3)["steps"] == 5
+
+
+@pytest.mark.parametrize("task", ["countdown", "sudoku"])
+def test_a_new_problem_of_another_task_depends_on_its_seed_alone_too(session, task):
+    record = session.new_problem(5, 3, task)
+    assert record["task"] == task and record == session.new_problem(2, 3, task) != session.new_problem(5, 4, task)
+
+
+@pytest.mark.parametrize("task", ["caption", "chess", None, ["sudoku"]])
+def test_a_task_without_new_problems_is_a_sentence(session, task):
+    with pytest.raises(
+        ValueError, match=r"there are no new problems of .*: choose one of arithmetic, countdown, sudoku"
+    ):
+        session.new_problem(4, 0, task)
+
+
+PRESETS = {
+    "vqa": {"gen_length": 16, "block_length": 16},
+    "sudoku": {"gen_length": 32, "block_length": 32, "decoders": {"wino": {"tau1": 0.5}}},
+    "arithmetic": {"gen_length": 128, "block_length": 64},
+}
+
+
+def test_a_model_knows_the_tasks_in_words_of_its_presets(session, tmp_path):
+    assert session.tasks == ("arithmetic",)
+    (tmp_path / "presets.json").write_text(json.dumps(PRESETS))
+    knows = Session(str(tmp_path))
+    assert knows.tasks == ("arithmetic", "sudoku")
+    assert knows.settings("wino", "sudoku").tau1 == knows.parse("wino", "sudoku").tau1 == 0.5
+    assert knows.settings("wino").tau1 == WinoSettings().tau1
+    assert Session("nobody/knows").tasks == ("arithmetic",)
+
+
+def test_a_typed_sudoku_is_asked_in_the_models_words_on_a_canvas_that_suits_it(mini, tmp_path):
+    (tmp_path / "presets.json").write_text(json.dumps(PRESETS))
+    knows = Session(str(tmp_path), load=lambda name: mini)
+    decoding = knows.start("3102 2... .21. .32.", WinoSettings())
+    assert decoding.prompt == "Fill in the zeros of this 4x4 sudoku: 3102200002100320"
+    assert (decoding.canvas.gen_length, decoding.canvas.block_length) == (32, 32)
+    assert decoding.header["record"] == decoding.problem == {"task": "sudoku", "puzzle": "3102200002100320"}
+    assert "record" not in knows.start(QUESTION, WinoSettings(), **SIZE, record=RECORD).header
+
+
+def test_a_target_out_of_reach_is_no_fault_of_the_answer_alone(session):
+    record = {"task": "countdown", "numbers": [2, 2, 2], "target": 100}
+    assert session.judge(record, "2+2=4\n4+2=6")["text"] == (
+        "Wrong: it ends in 6, the target is 100. No answer is right: this target can’t be reached."
+    )
 
 
 @pytest.mark.parametrize(

@@ -25,9 +25,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from wino_viz import untrusted
 from wino_viz.decoding import DECODERS, Settings, decode, judge_tokens, parse_spec, record
 from wino_viz.models.files import Preset, read_presets
-from wino_viz.tasks import arithmetic
+from wino_viz.problems import known_problem
+from wino_viz.tasks import arithmetic, countdown, sudoku
 from wino_viz.tasks.registry import TASKS, judge, prompt_of
-from wino_viz.tasks.scenes_wording import CAPTION_PROMPTS
 from wino_viz.trace import Step, Trace
 
 if TYPE_CHECKING:
@@ -40,6 +40,9 @@ MODELS = Path(__file__).parents[1] / "assets" / "models"
 MAX_PROMPT_CHARACTERS = 20_000  # far beyond any context here; longer ones are not worth tokenizing to say so
 SECONDS_DECIMALS = 6
 GUESSED = "Guessed: it saw a blank picture."
+UNREACHABLE = "No answer is right: this target can’t be reached."
+
+_GENERATED = {"countdown": countdown, "sudoku": sudoku}  # beside word problems, which have steps
 
 
 class ModelUnavailable(ValueError):
@@ -119,6 +122,11 @@ class Session:
 
     # ---- settings and problems
 
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The tasks in words that the model knows: those with a preset, else the session's own."""
+        return tuple(t for t, task in TASKS.items() if t in self._presets and not task.has_image) or (self.task,)
+
     def lengths(self, task: str) -> tuple[int, int]:
         """gen_length and block_length that suit a task."""
         preset = self._preset(task)
@@ -127,28 +135,39 @@ class Session:
     def _preset(self, task: str) -> Preset:
         return self._presets.get(task, Preset())
 
-    def settings(self, name: str, **values: Any) -> Settings:
-        """A decoder's settings: `values`, else the preset that ships with the model, else the decoder's defaults.
+    def settings(self, name: str, task: str | None = None, **values: Any) -> Settings:
+        """A decoder's settings: `values`, else the preset of the task (the session's own), else the decoder's defaults.
 
         Raises ValueError with one sentence. Whole numbers may come as floats (4.0), as browsers send them.
         """
         decoder = DECODERS.get(name) if isinstance(name, str) else None
         if decoder is None:
             raise ValueError(f"there is no decoder {untrusted.described(name)}: choose one of {', '.join(DECODERS)}")
-        preset = self._preset(self.task).decoders.get(name, {})
+        preset = self._preset(task or self.task).decoders.get(name, {})
         return decoder(**{**preset, **{key: _as_whole(value) for key, value in values.items()}})
 
-    def parse(self, spec: str) -> Settings:
+    def parse(self, spec: str, task: str | None = None) -> Settings:
         """The settings of a SPEC such as "wino:tau1=0.6:tau2=0.9"; raises ValueError with one sentence."""
-        return parse_spec(untrusted.text(spec, "the decoder"), self._preset(self.task).decoders)
+        return parse_spec(untrusted.text(spec, "the decoder"), self._preset(task or self.task).decoders)
 
-    def new_problem(self, steps: int, seed: int) -> dict[str, Any]:
-        """A word problem that the model was never trained on, as a problem record; the same seed gives the same."""
-        return arithmetic.record(arithmetic.generate(Random(seed), "test", int(steps)))
+    def new_problem(self, steps: int, seed: int, task: str = "arithmetic") -> dict[str, Any]:
+        """A problem that the model was never trained on, as a problem record; the same seed gives the same.
+
+        `steps` are those of a word problem. Raises ValueError for a task that is not one in words.
+        """
+        if task == "arithmetic":
+            return arithmetic.record(arithmetic.generate(Random(seed), "test", int(steps)))
+        if not isinstance(task, str) or task not in _GENERATED:
+            known = ", ".join(("arithmetic", *_GENERATED))
+            raise ValueError(f"there are no new problems of {untrusted.described(task)}: choose one of {known}")
+        return _GENERATED[task].record(_GENERATED[task].generate(Random(seed), "test"))
 
     def judge(self, problem: Mapping[str, Any], text: str) -> dict[str, Any]:
         """What a text is worth as the answer to a problem record: {"correct", "faithful", "text": one line}."""
-        return judge(problem, text).to_dict()
+        verdict = judge(problem, text).to_dict()
+        if problem.get("task") == "countdown" and verdict["correct"] is False and not _reachable(problem):
+            verdict["text"] += f" {UNREACHABLE}"
+        return verdict
 
     # ---- pictures
 
@@ -185,20 +204,30 @@ class Session:
 
         Loads the model where that has not happened. `record` is the problem that the prompt may come from; its answer
         counts only while the prompt is what the record asks (any way to ask for a caption is as good as another).
-        A record about a picture is the caller's to pass only with that picture. No forward pass is made before the
-        first iteration.
+        A record about a picture is the caller's to pass only with that picture. A countdown or a sudoku is known
+        without a record, and written bare it is asked in the model's words. Lengths not given suit the problem's task.
+        No forward pass is made before the first iteration.
         """
         prompt = untrusted.text(prompt, "the prompt")
         if len(prompt) > MAX_PROMPT_CHARACTERS:
             raise ValueError(f"the prompt is too long: it has {len(prompt):,} characters, {self._room()}")
-        lengths = {"gen_length": gen_length, "block_length": block_length}
-        lengths = {name: getattr(self, name) if value is None else _as_whole(value) for name, value in lengths.items()}
+        if not record and picture is not None:
+            record = {"task": "vqa", "image": "", "question": prompt}
+        problem = known_problem(prompt, record)
+        if problem.get("task") in _GENERATED:
+            prompt = prompt_of(problem)
+        given = {"gen_length": gen_length, "block_length": block_length}
+        usual = dict(zip(given, self._usual_lengths(problem.get("task", self.task)), strict=True))
+        lengths = {name: usual[name] if value is None else _as_whole(value) for name, value in given.items()}
         checkpoint = self.checkpoint()
         codes = None if picture is None else picture.codes
         canvas = checkpoint.canvas(prompt, codes, **lengths, temperature=temperature, seed=_as_whole(seed))
-        if not record and picture is not None:
-            record = {"task": "vqa", "image": "", "question": prompt}
-        return Decoding(self, checkpoint, settings, canvas, prompt, known_problem(prompt, record), picture)
+        return Decoding(self, checkpoint, settings, canvas, prompt, problem, picture)
+
+    def _usual_lengths(self, task: str) -> tuple[int, int]:
+        if task in self.tasks and task != self.task:
+            return self.lengths(task)
+        return self.gen_length, self.block_length
 
     def _room(self) -> str:
         room = max(1, 3 * (self.checkpoint().context - self.gen_length))
@@ -294,27 +323,19 @@ class Decoding:
         return replace(trace, text=self._checkpoint.text(trace.output_ids), extra=self._extra())
 
     def _extra(self) -> dict[str, Any]:
-        """Where the picture's codes stand in a trace's prompt_ids, so that a trace alone brings the picture back."""
+        """What a trace alone is to bring back: the record of a countdown or a sudoku (its board), or where the codes
+        of the picture stand in prompt_ids.
+        """
         if self.picture is None:
-            return {}
+            return {"record": dict(self.problem)} if self.problem.get("task") in _GENERATED else {}
         rows, columns = self.picture.codes.shape
         offset = self._checkpoint.reader.offset
         first = next(n for n, token in enumerate(self.canvas.prompt_ids) if self._checkpoint.reader.is_code(token))
         return {"picture": {"first": first, "rows": rows, "columns": columns, "offset": offset}}
 
 
-def known_problem(prompt: str, record: Mapping[str, Any] | None) -> Mapping[str, Any]:
-    """The record that a prompt is judged by: `record` where the prompt is what it asks, else one without an answer."""
-    if not record:
-        return {"task": "arithmetic", "question": prompt}
-    asked = {prompt_of({"task": "arithmetic", **record})}
-    if record.get("task") == "caption":
-        asked |= set(CAPTION_PROMPTS)
-    if prompt.strip() in {words.strip() for words in asked}:
-        return record
-    if TASKS[record.get("task", "arithmetic")].has_image:
-        return {"task": "vqa", "image": record["image"], "question": prompt}
-    return {"task": "arithmetic", "question": prompt}
+def _reachable(problem: Mapping[str, Any]) -> bool:
+    return countdown.work(*countdown.numbers_and_target(problem)) is not None
 
 
 def _as_whole(value: Any) -> Any:

@@ -30,6 +30,7 @@ __all__ = [
     "Example",
     "Verdict",
     "check",
+    "clashes",
     "completions",
     "generate",
     "main",
@@ -114,6 +115,11 @@ def _faults(grid: Sequence[str]) -> list[str]:
             if times > 1:
                 faults.append(f"{value} {'twice' if times == 2 else f'{times} times'} in {where}")
     return faults
+
+
+def clashes(puzzle: str) -> list[str]:
+    """Which givens contradict each other, such as "3 twice in row 2"."""
+    return [fault for fault in _faults(puzzle) if not fault.startswith("0")]
 
 
 def completions(puzzle: str) -> list[str]:

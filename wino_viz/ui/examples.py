@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from wino_viz import untrusted
 from wino_viz.pictures import PictureError, open_picture
+from wino_viz.problems import known_problem
 from wino_viz.tasks.registry import TASKS, check_record
 from wino_viz.trace import Trace, TraceError
 from wino_viz.ui.player import trace_message
@@ -114,10 +115,12 @@ def pair_to_compare(examples: Sequence[Example]) -> tuple[Example, Example] | No
 
 
 def _record(given: Any, prompt: str) -> dict[str, Any]:
-    """The problem record of a trace; one without an answer where the trace brings none that fits its prompt."""
-    if isinstance(given, dict) and given.get("question") == prompt and type(given.get("answer")) is int:
-        return {"task": "arithmetic", "question": prompt, "answer": given["answer"]}
-    return {"task": "arithmetic", "question": prompt}
+    """The problem record of a trace, of whichever task in words; what the prompt says itself where none fits it."""
+    try:
+        record = check_record(given)
+    except ValueError:
+        return known_problem(prompt, None)
+    return known_problem(prompt, None if TASKS[record["task"]].has_image else record)
 
 
 def _picture_example(path: Path, trace: Trace) -> PictureExample:
