@@ -1,59 +1,53 @@
-"""Pretrain the embedded model: masked diffusion as in LLaDA, on word problems made while it trains.
+"""Pretrain the embedded model: masked diffusion as in LLaDA, on problems made while it trains.
 
-    python -m wino_viz.training.pretrain --out assets/models/llada-mini --steps 12000      # one GPU
-    python -m wino_viz.training.pretrain --out runs/toy --steps 20 --batch-tokens 4096 --d-model 64 --layers 2   # a laptop
-    torchrun --nproc-per-node 2 -m wino_viz.training.pretrain …              # two GPUs, each with --batch-tokens of its own
+    python -m wino_viz.training.pretrain --out runs/mini --steps 12000 --workers 14                      # one GPU
+    torchrun --nproc-per-node 2 -m wino_viz.training.pretrain …           # two GPUs, each with --batch-tokens of its own
+    python -m wino_viz.training.pretrain --out runs/toy --steps 20 --batch-tokens 4096 --d-model 64 --layers 2  # a laptop
 
 Tokens are masked with probability t, t uniform per sequence; the loss of a masked token is weighted 1/t (LLaDA,
 arXiv 2502.09992, section 2). As there, the first part of a run masks the whole sequence (pretraining), the rest only
-the answer (fine-tuning): names occur many times in a question, so copying them is practised there first. Answers end
-with end-of-turn and are padded with end-of-text to the sequence's length. Batches are functions of (seed, step), so a
-run resumed from its checkpoint goes on where it stopped, and one seed gives one run (up to a kernel's rounding).
+the answer (fine-tuning): names occur many times in a question, so copying them is practised there first. `--mask-power 2`
+draws t with density 2t: a countdown is decided while all of its answer is masked, and of sequences masked with uniform t
+few are, for any digit left gives the rest away.
+
+Batches are functions of (seed, step), so a run resumed from its checkpoint goes on where it stopped, and one seed gives
+one run (up to a kernel's rounding). What they hold is the corpus: word_problems.py here, pretrain_pictures.py for the
+model that sees.
 """
 
 from __future__ import annotations
 
 import argparse
 import math
-import os
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from random import Random
 from typing import Protocol
 
-import numpy as np
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
 from torch.utils.data import DataLoader, Dataset, Subset
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from wino_viz.decoding.base import Canvas
-from wino_viz.decoding.drive import decode_many
-from wino_viz.decoding.threshold import ThresholdSettings
-from wino_viz.models.denoiser import Denoiser
+from wino_viz.arguments import Parser
+from wino_viz.models.checkpoint import load_tokenizer
 from wino_viz.models.llada import load_model, new_model, save_model
-from wino_viz.tasks import arithmetic
 from wino_viz.training import tokenizer as tokens
+from wino_viz.training.probe import decode_texts as decode_texts  # the corpora's probes import it from here
+from wino_viz.training.processes import agreed, average_gradients, first_process, join_processes
+from wino_viz.training.word_problems import WordProblems, check_tokenizer
 
-MAX_SEQUENCE_LENGTH = 320
-# Sequence length -> (share of the batches, weights of problems of 2 to 6 steps). The answer fills what the prompt
-# leaves, so several lengths teach canvases from 70 to 260 tokens without padding the prompt. Short sequences hold
-# only short problems; the long ones make up for it.
-LENGTHS = {
-    160: (0.20, (3, 4, 1, 0, 0)),
-    192: (0.25, (2, 3, 4, 1, 0)),
-    224: (0.25, (1, 2, 3, 5, 2)),
-    256: (0.22, (1, 1, 2, 4, 6)),
-    320: (0.08, (1, 1, 2, 3, 4)),
-}
 MIN_MASK_RATIO = 1e-3  # keeps the weight 1/t finite; LLaDA's value
+VOCABULARY, TOKENIZER_EXAMPLES = 1536, 60_000
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that defines a run. Sizes in tokens; rates per step."""
+    """Everything that defines a run. Sizes in tokens; rates per step.
+
+    mask_power: above 0; the mask ratio t has the density mask_power · t^(mask_power − 1).
+    """
 
     steps: int
     batch_tokens: int = 172_032
@@ -64,57 +58,28 @@ class Recipe:
     learning_rate: float = 1.5e-3
     warmup_steps: int = 300
     pretraining_share: float = 0.25
+    mask_power: float = 1.0
     weight_decay: float = 0.1
     seed: int = 0
 
-
-class Batches(Dataset):
-    """Batch number k of a run, made from (seed, k) alone: ids (B, T) and where each answer starts (B,)."""
-
-    def __init__(self, tokenizer: PreTrainedTokenizerFast, batch_tokens: int, seed: int, split: str = "train") -> None:
-        self.tokenizer, self.batch_tokens, self.seed, self.split = tokenizer, batch_tokens, seed, split
-
-    def __getitem__(self, k: int) -> tuple[torch.Tensor, torch.Tensor]:
-        rng = Random(f"{self.split} {self.seed} {k}")
-        length = rng.choices(list(LENGTHS), [share for share, _ in LENGTHS.values()])[0]
-        steps = rng.choices(range(2, 7), LENGTHS[length][1], k=4096)
-        size = max(1, self.batch_tokens // length)
-        ids, starts = np.full((size, length), self.tokenizer.eos_token_id, np.int64), np.zeros(size, np.int64)
-        filled = 0
-        while filled < size:
-            examples = [arithmetic.generate(rng, self.split, rng.choice(steps)) for _ in range(size - filled)]
-            for prompt, answer in zip(*encode(self.tokenizer, examples), strict=True):
-                if len(prompt) + len(answer) < length:
-                    ids[filled, : len(prompt) + len(answer)] = prompt + answer
-                    starts[filled] = len(prompt)
-                    filled += 1
-        return torch.from_numpy(ids), torch.from_numpy(starts)
-
-    def __len__(self) -> int:
-        return 2**31
+    def __post_init__(self) -> None:
+        if not self.mask_power > 0:
+            raise ValueError(f"mask_power must be above 0, not {self.mask_power}")
 
 
-def encode(tokenizer: PreTrainedTokenizerFast, examples: list[arithmetic.Example]) -> tuple[list, list]:
-    """Token ids of the prompts in the chat layout, and of the answers with their end-of-turn."""
-    chats = [chat_text(tokenizer, example.question) for example in examples]
-    prompts = tokenizer(chats, add_special_tokens=False)["input_ids"]
-    answers = tokenizer([example.worked + tokens.TURN_END for example in examples], add_special_tokens=False)
-    return prompts, answers["input_ids"]
-
-
-def chat_text(tokenizer: PreTrainedTokenizerFast, question: str) -> str:
-    return tokenizer.apply_chat_template([{"role": "user", "content": question}], tokenize=False)
-
-
-def mask_tokens(ids: torch.Tensor, starts: torch.Tensor, mask_id: int, generator: torch.Generator):
+def mask_tokens(
+    ids: torch.Tensor, starts: torch.Tensor, mask_id: int, generator: torch.Generator, power: float = 1.0
+) -> tuple[torch.Tensor, torch.Tensor]:
     """LLaDA's forward process on the tokens from `starts` (B,) on: (noisy ids, weight per token), both (B, T).
 
-    The weight is 1/t over the number of tokens that could be masked, and 0 where nothing is masked.
-    t is stratified over the batch (one uniform shift of an even grid), which lowers the loss's variance.
+    The weight is 1/t over the number of tokens that could be masked, and 0 where nothing is masked: on average every
+    token counts the same, whatever `power` (see `Recipe`) says of t. t is stratified over the batch (one uniform shift
+    of an even grid), which lowers the loss's variance.
     """
     size, length = ids.shape
     shift = torch.rand((), generator=generator, device=ids.device)
-    t = ((torch.arange(size, device=ids.device) / size + shift) % 1.0) * (1 - MIN_MASK_RATIO) + MIN_MASK_RATIO
+    u = (torch.arange(size, device=ids.device) / size + shift) % 1.0
+    t = u ** (1 / power) * (1 - MIN_MASK_RATIO) + MIN_MASK_RATIO
     allowed = torch.arange(length, device=ids.device) >= starts[:, None]
     masked = allowed & (torch.rand(ids.shape, generator=generator, device=ids.device) < t[:, None])
     weight = masked / t[:, None] / allowed.sum()
@@ -179,89 +144,8 @@ class Corpus(Protocol):
         """Figures on `count` validation problems; quick, and they rank runs."""
 
 
-class WordProblems:
-    """The corpus of llada-mini."""
-
-    max_length = MAX_SEQUENCE_LENGTH
-
-    def __init__(self, tokenizer: PreTrainedTokenizerFast) -> None:
-        self.tokenizer, self.rows = tokenizer, len(tokenizer)
-
-    def batches(self, recipe: Recipe) -> Dataset:
-        return Batches(self.tokenizer, recipe.batch_tokens, recipe.seed)
-
-    def to_ids(self, batch: tuple[torch.Tensor, ...], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-        ids, starts = batch
-        return ids.to(device, non_blocking=True), starts.to(device, non_blocking=True)
-
-    def context(self, ids: torch.Tensor, starts: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        return ids
-
-    def start(self, model: LlamaForCausalLM) -> None:
-        pass
-
-    def probe(self, model: LlamaForCausalLM, count: int) -> dict[str, float]:
-        rng = Random(1)
-        examples = [arithmetic.generate(rng, "validation") for _ in range(count)]
-        prompts, _ = encode(self.tokenizer, examples)
-        texts, passes = decode_texts(model, self.tokenizer, prompts, gen_length=128, block_length=64)
-        verdicts = [arithmetic.check(arithmetic.record(e), text) for e, text in zip(examples, texts, strict=True)]
-        return {
-            "accuracy": sum(bool(v.correct) for v in verdicts) / count,
-            "faithful": sum(v.faithful for v in verdicts) / count,
-            "passes": passes,
-        }
-
-
-@torch.no_grad()
-def decode_texts(
-    model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, prompts: list[list[int]], **lengths: int
-) -> tuple[list[str], float]:
-    """Answers to prompts by threshold decoding at 0.9, and the mean number of passes."""
-    mask_id = tokenizer.convert_tokens_to_ids(tokens.MASK)
-    canvases = [Canvas(prompt_ids=prompt, mask_id=mask_id, **lengths) for prompt in prompts]
-    decoders = [ThresholdSettings(tau=0.9).start(canvas) for canvas in canvases]
-    with torch.compiler.set_stance("force_eager"):
-        passes = sum(1 for _ in decode_many(decoders, Denoiser(model.eval(), mask_id), in_flight=256))
-    model.train()
-    texts = [
-        tokenizer.decode([i for i in decoder.canvas if i < len(tokenizer)], skip_special_tokens=True)
-        for decoder in decoders
-    ]
-    return texts, passes / len(prompts)
-
-
-def average_gradients(model: LlamaForCausalLM, world: int) -> None:
-    """Every process gets the mean of all gradients, sent as one tensor."""
-    gradients = [p.grad for p in model.parameters() if p.grad is not None]
-    flat = torch.cat([g.flatten() for g in gradients])
-    dist.all_reduce(flat)
-    flat /= world
-    for gradient, mean in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
-        gradient.copy_(mean.view_as(gradient))
-
-
-def agreed(stop: bool, world: int, device: torch.device) -> bool:
-    """Whether any process wants to stop: all must take the same number of steps."""
-    if world == 1:
-        return stop
-    votes = torch.tensor(float(stop), device=device)
-    dist.all_reduce(votes)
-    return bool(votes > 0)
-
-
-def train(recipe: Recipe, corpus: Corpus, options: argparse.Namespace) -> LlamaForCausalLM:
-    """Run (or go on with) the recipe, printing progress; returns the trained float32 model.
-
-    Under torchrun every process takes batches of its own, and a step's gradient is the mean of theirs.
-    """
-    rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
-    device = torch.device(f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if torch.cuda.is_available() else "cpu")
-    if device.type == "cuda":
-        torch.cuda.set_device(device)
-    if world > 1:
-        dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
-    tokenizer = corpus.tokenizer
+def fresh_model(recipe: Recipe, corpus: Corpus) -> LlamaForCausalLM:
+    """A model of the recipe's size with the weights that training starts from."""
     torch.manual_seed(recipe.seed)
     config = LlamaConfig(
         vocab_size=corpus.rows,
@@ -276,16 +160,26 @@ def train(recipe: Recipe, corpus: Corpus, options: argparse.Namespace) -> LlamaF
         use_cache=False,
     )
     config.is_causal = False
+    model = new_model(config)
+    corpus.start(model)
+    return start_weights(model)
+
+
+def train(recipe: Recipe, corpus: Corpus, options: argparse.Namespace) -> LlamaForCausalLM:
+    """Run (or go on with) the recipe, printing progress; returns the trained float32 model.
+
+    Under torchrun every process takes batches of its own, and a step's gradient is the mean of theirs.
+    """
+    rank, world, device = join_processes()
+    mask_id = corpus.tokenizer.convert_tokens_to_ids(tokens.MASK)
     if options.init:
         model = load_model(options.init, torch.float32, device).train()
     else:
-        model = new_model(config)
-        corpus.start(model)
-        model = start_weights(model).to(device).train()
+        model = fresh_model(recipe, corpus).to(device).train()
     optimizer = optimizer_for(model, recipe, fused=device.type == "cuda")
-    loss_of, mask_id = weighted_loss, tokenizer.convert_tokens_to_ids(tokens.MASK)
+    loss_of = weighted_loss
     if device.type == "cuda":
-        torch._dynamo.config.cache_size_limit = 64  # one entry for each layer and sequence length
+        torch._dynamo.config.cache_size_limit = 128  # one entry for each layer and sequence length
         for layer in model.model.layers:
             layer.compile(dynamic=False)
         loss_of = torch.compile(weighted_loss, dynamic=False)
@@ -312,12 +206,16 @@ def train(recipe: Recipe, corpus: Corpus, options: argparse.Namespace) -> LlamaF
             state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "recipe": asdict(recipe)}
             torch.save({**state, "step": step, "seconds": seconds + time.perf_counter() - started}, checkpoint)
 
+    def probe() -> None:
+        found = corpus.probe(model, options.probe_count)
+        print("   validation: " + "  ".join(f"{k} {v:.3f}" for k, v in found.items()), flush=True)
+
     for step, batch in enumerate(loader, start=first):
         generator = torch.Generator(device).manual_seed(recipe.seed * 1_000_003 + step * world + rank)
         ids, starts = corpus.to_ids(batch, device)
         if step < recipe.pretraining_share * recipe.steps:
             starts = torch.zeros_like(starts)  # the question is text to be learned, too
-        noisy, weight = mask_tokens(ids, starts, mask_id, generator)
+        noisy, weight = mask_tokens(ids, starts, mask_id, generator, recipe.mask_power)
         noisy = torch.where(noisy == mask_id, noisy, corpus.context(ids, starts, generator))
         rate = learning_rate(step, recipe)
         for group in optimizer.param_groups:
@@ -339,29 +237,30 @@ def train(recipe: Recipe, corpus: Corpus, options: argparse.Namespace) -> LlamaF
             losses, spent = [], time.perf_counter() - started
             line = f"step {step}/{recipe.steps}  loss {mean:.4f}  lr {rate:.2e}  {seen / spent / 1e6:.2f} M tokens/s"
             print(f"{line}  {seconds + spent:.0f} s", flush=True)
-        if rank == 0 and options.probe_every and (step % options.probe_every == 0 or step == last):
-            found = corpus.probe(model, options.probe_count)
-            print("   validation: " + "  ".join(f"{k} {v:.3f}" for k, v in found.items()), flush=True)
+        if rank == 0 and options.probe_every and step % options.probe_every == 0 and step < last:
+            probe()
         if options.save_every and step % options.save_every == 0:
             save_checkpoint()
         if options.stop_after and agreed(time.perf_counter() - started > options.stop_after, world, device):
             break
     save_checkpoint()
+    if rank == 0 and options.probe_every:
+        probe()
     if world > 1:
         dist.destroy_process_group()
     print(f"trained to step {step} in {seconds + time.perf_counter() - started:.0f} s", flush=True)
     return model
 
 
-def parser(description: str) -> argparse.ArgumentParser:
+def parser(description: str) -> Parser:
     """The options of a run; the recipe's fields are among them."""
-    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
         "--out", type=Path, required=True, help="folder for the model; must hold the tokenizer or gets one"
     )
     parser.add_argument("--checkpoint", type=Path, help="file to resume from and to save to")
     parser.add_argument(
-        "--init", type=Path, help="model folder to start from (a new optimizer) instead of fresh weights"
+        "--init", type=Path, help="model folder to start from (its sizes and tokenizer, a new optimizer)"
     )
     parser.add_argument("--at-most", type=int, default=0, help="stop after so many steps of this call (0: all)")
     parser.add_argument(
@@ -369,7 +268,9 @@ def parser(description: str) -> argparse.ArgumentParser:
     )
     parser.add_argument("--workers", type=int, default=0, help="processes that make batches")
     parser.add_argument("--report-every", type=int, default=100)
-    parser.add_argument("--probe-every", type=int, default=0, help="decode validation problems every so many steps")
+    parser.add_argument(
+        "--probe-every", type=int, default=0, help="decode validation problems every so many steps, and at the end"
+    )
     parser.add_argument("--probe-count", type=int, default=256, help="validation problems to decode")
     parser.add_argument("--save-every", type=int, default=0, help="write the checkpoint every so many steps")
     for name, value in asdict(Recipe(steps=0)).items():
@@ -378,23 +279,39 @@ def parser(description: str) -> argparse.ArgumentParser:
     return parser
 
 
-def first_process() -> bool:
-    """Whether this process writes the result."""
-    return os.environ.get("RANK", "0") == "0"
-
-
 def recipe_of(options: argparse.Namespace) -> Recipe:
     return Recipe(**{name: getattr(options, name) for name in asdict(Recipe(steps=0))})
 
 
+def prepare_tokenizer(out: Path, init: Path | None, seed: int) -> None:
+    """Put the tokenizer that the model needs into `out`: that of `init`, else the one there, else a new one.
+
+    Raises ValueError where that can't write the corpus as it must, or `init` was made for another.
+    """
+    if init:
+        tokenizer = load_tokenizer(init)
+        check_tokenizer(tokenizer, init)
+        tokens.save_tokenizer(tokenizer, out)
+    elif (out / "tokenizer.json").exists():
+        check_tokenizer(load_tokenizer(out), out)
+    else:
+        made = tokens.train_tokenizer(tokens.corpus(TOKENIZER_EXAMPLES, seed), VOCABULARY)
+        tokens.save_tokenizer(made, out)
+
+
 def main() -> None:
-    options = parser(__doc__).parse_args()
-    recipe = recipe_of(options)
-    if options.init:
-        tokens.save_tokenizer(PreTrainedTokenizerFast.from_pretrained(options.init), options.out)
-    elif not (options.out / "tokenizer.json").exists():
-        tokens.save_tokenizer(tokens.train_tokenizer(tokens.corpus(60_000, recipe.seed), 1536), options.out)
-    tokenizer = PreTrainedTokenizerFast.from_pretrained(options.out)
+    arguments = parser(__doc__)
+    options = arguments.parse_args()
+    try:
+        recipe = recipe_of(options)
+        _, world, _ = join_processes()
+        if first_process():
+            prepare_tokenizer(options.out, options.init, recipe.seed)
+    except ValueError as error:
+        arguments.error(str(error))
+    if world > 1:
+        dist.barrier()  # the others wait for the tokenizer
+    tokenizer = load_tokenizer(options.out)
     model = train(recipe, WordProblems(tokenizer), options)
     mask_id = tokenizer.convert_tokens_to_ids(tokens.MASK)
     if first_process():
