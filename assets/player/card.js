@@ -21,8 +21,9 @@ class Card {
     );
   }
 
-  show(replay, position, k, pinned) {
-    const key = [position, k, pinned].join();
+  // `cell` names the cell of a board that the token stands in ("row 2, column 3"), or is empty.
+  show(replay, position, k, pinned, cell = "") {
+    const key = [position, k, pinned, cell].join();
     if (this.shown === key && this.replay === replay) return;
     this.shown = key;
     this.replay = replay;
@@ -37,7 +38,8 @@ class Card {
     close.type = "button";
     close.addEventListener("click", this.onClose);
     head.append(title, close);
-    const where = `token ${position + 1} of ${replay.tokens}, block ${block} · ${STATE_WORDS[content.state]}`;
+    const at = `token ${position + 1} of ${replay.tokens}, block ${block}`;
+    const where = [cell, at, STATE_WORDS[content.state]].filter(Boolean).join(" · ");
     const parts = [head, make("p", "wp-card-where", where)];
     parts.push(...content.lines.map((line) => make("p", "wp-card-line", line)));
     const chart = probabilityChart(replay, content.events);

@@ -148,6 +148,7 @@ class Player {
 
   _built(lane) {
     lane.canvas.build(lane.replay);
+    lane.board.build(lane.replay);
     lane.prompt.text.textContent = lane.replay.prompt;
     lane.prompt.hidden = lane.replay.prompt.trim() === "";
     lane.drawn = null;
@@ -168,6 +169,7 @@ class Player {
       Object.assign(lane, { replay: null, live: false, missed: false, waiting: new Map(), verdict: null, stopped: "" });
       Object.assign(lane, { title: "", drawn: null, current: 0, tallest: 0 });
       lane.canvas.clear();
+      lane.board.build(null);
     }
   }
 
@@ -301,7 +303,8 @@ class Player {
       this.timelineKey = key;
       this.timeline.draw(replays, drawn.map((lane) => this._title(lane)));
     }
-    const sentence = drawn.map((lane) => (drawn.length > 1 ? `${this._title(lane)}: ` : "") + lane.sentence).join(" ");
+    const told = (lane) => [drawn.length > 1 ? `${this._title(lane)}:` : "", lane.sentence, lane.board.taken];
+    const sentence = drawn.flatMap(told).filter(Boolean).join(" ");
     this.timeline.place(k, sentence);
     this._drawControls(k, passes);
     this._drawCard();
@@ -334,6 +337,7 @@ class Player {
     lane.heading.hidden = this.lanes.length === 1 && !lane.title;
     const wasInView = animate && this._moving && this.lanes.length === 1 && lane.canvas.isInView(lane.current);
     lane.canvas.draw(frame, animate, ended && lane.stopped ? "stopped" : undefined);
+    lane.board.draw(frame, animate, ended);
     if (wasInView && lane.current !== frame.current) lane.canvas.bringIntoView(frame.current);
     lane.current = frame.current;
     lane.drawn = k;
@@ -390,13 +394,15 @@ class Player {
     this.root.classList.toggle("wp-card-open", this.pinned || inspected?.kind === "focus");
     for (const lane of this.lanes) {
       const position = inspected?.lane === lane ? inspected.position : null;
-      lane.canvas.inspect(position);
-      lane.canvas.pin(this.pinned ? position : null);
+      for (const view of [lane.canvas, lane.board]) {
+        view.inspect(position);
+        view.pin(this.pinned ? position : null);
+      }
     }
     if (!inspected?.lane.replay) return this.card.hint();
     const { replay } = inspected.lane;
     const k = Math.min(this.k, replay.passes);
-    this.card.show(replay, inspected.position, k, this.pinned);
+    this.card.show(replay, inspected.position, k, this.pinned, inspected.lane.board.nameOf(inspected.position));
   }
 
   // Say the pass to a screen reader: at once when the person moved, now and then when the playhead moves by itself.
@@ -483,8 +489,16 @@ class Player {
     lane.summary.append(lane.verdictLine, lane.words);
     lane.text = make("p", "wp-hidden");
     const canvas = make("div", "wp-canvas");
-    lane.canvas = new CanvasView(canvas, (kind, position) => this._onToken(lane, kind, position));
-    lane.element.append(lane.heading, counters, canvas, lane.text, lane.summary);
+    const onToken = (kind, position) => this._onToken(lane, kind, position);
+    lane.canvas = new CanvasView(canvas, onToken);
+    const board = make("figure", "wp-board");
+    const words = make("p");
+    lane.board = new BoardView(board, words, onToken);
+    const inner = make("div", "wp-stage-parts");
+    inner.append(board, words, canvas);
+    const stage = make("div", "wp-stage");
+    stage.append(inner);
+    lane.element.append(lane.heading, counters, stage, lane.text, lane.summary);
     return lane;
   }
 

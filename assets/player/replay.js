@@ -48,6 +48,7 @@ class Replay {
     this.decoder = header.decoder;
     this.model = String(header.model ?? "");
     this.prompt = String(header.prompt ?? "");
+    this.puzzle = readPuzzle(header); // the 16 cells of a sudoku, or null
     this.endIds = new Set(Array.isArray(header.end_ids) ? header.end_ids : []);
     this.pieces = new Map();
     this.steps = [];

@@ -36,7 +36,7 @@ import gradio as gr
 from wino_viz.trace import Step, Trace, dumps
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets" / "player"
-SCRIPTS = ("replay.js", "words.js", "canvas.js", "timeline.js", "card.js", "player.js")
+SCRIPTS = ("replay.js", "words.js", "sudoku.js", "canvas.js", "board.js", "timeline.js", "card.js", "player.js")
 
 # Glue between gr.HTML and the player. Gradio calls the watcher for each value that the server sends.
 _ON_LOAD = """
