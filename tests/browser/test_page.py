@@ -473,7 +473,7 @@ def test_what_a_person_or_a_model_writes_is_never_markup(page):
 def test_a_recording_from_anywhere_is_never_markup(serve, open_page, session):
     trace = best_example(read_examples()).trace
     hostile = replace(trace, prompt=HOSTILE, pieces=dict.fromkeys(trace.pieces, HOSTILE), model=HOSTILE, text=HOSTILE)
-    example = Example(title=HOSTILE, note=HOSTILE, record={"question": HOSTILE}, trace=hostile)
+    example = Example(title=HOSTILE, note=HOSTILE, record={"task": "arithmetic", "question": HOSTILE}, trace=hostile)
     page = ready(open_page(serve(build_page(session, [example]), theme=theme(), **LAUNCH)))
     expect(page.get_by_label("Recorded example", exact=True)).to_have_value(HOSTILE)
     expect(say(page)).to_contain_text("<img src=x")

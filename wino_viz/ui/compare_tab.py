@@ -9,7 +9,15 @@ import gradio as gr
 
 from wino_viz.ui.decode_tab import on_end, shown_parts
 from wino_viz.ui.examples import Example, best_example, pair_to_compare
-from wino_viz.ui.forms import HIDDEN, MODEL_QUEUE, CanvasForm, DecoderForm, ProblemForm
+from wino_viz.ui.forms import (
+    HIDDEN,
+    MODEL_QUEUE,
+    CanvasForm,
+    DecoderForm,
+    ProblemForm,
+    fitted_parts,
+    read_forms,
+)
 from wino_viz.ui.player import Player, clear_message, lanes_message
 from wino_viz.ui.watching import Current, figures_row, watch
 from wino_viz.ui.widgets import Figures, Notice, figures, say
@@ -24,7 +32,9 @@ def compare_tab(session: Any, examples: Sequence[Example]) -> None:
     opening = pair[0] if pair else best_example(examples)
     with gr.Row(elem_classes="wv-panel compare-form"):
         with gr.Column(min_width=280):
-            problem = ProblemForm(session, "compare", opening.record if opening else session.new_problem(4, 0))
+            problem = ProblemForm(
+                session, "compare", opening.record if opening else session.new_problem(4, 0, session.tasks[0])
+            )
         with gr.Column(min_width=240):
             left = DecoderForm(session, "compare-left", "First decoder", "standard")
         with gr.Column(min_width=240):
@@ -40,14 +50,12 @@ def compare_tab(session: Any, examples: Sequence[Example]) -> None:
 
     current = gr.State(Current())
     forms = [left, right]
-    inputs = [*left.inputs, *right.inputs, *canvas.inputs]
-    count = len(left.inputs)
 
-    def run_both(current: Current, prompt: str, record: dict, *values: Any) -> Iterator[tuple]:
+    def run_both(current: Current, task: str, prompt: str, record: dict, *values: Any) -> Iterator[tuple]:
         def start() -> list[Any]:
-            chosen = [form.read(*values[n * count : (n + 1) * count]) for n, form in enumerate(forms)]
-            size = canvas.read(*values[2 * count :])
-            return [session.start(prompt, settings, **size, record=record) for settings in chosen]
+            asked = problem.read(prompt, record)
+            chosen, size = read_forms(session, problem.known(asked), task, forms, canvas, values)
+            return [session.start(prompt, settings, **size, record=asked) for settings in chosen]
 
         for update in watch(current, start, session.loaded):
             yield *shown_parts(update), gr.skip() if update.rows is None else figures(update.rows)
@@ -58,7 +66,7 @@ def compare_tab(session: Any, examples: Sequence[Example]) -> None:
 
     running = run.click(
         run_both,
-        [current, problem.prompt, problem.record, *inputs],
+        [current, *problem.inputs, *fitted_parts(forms, canvas)],
         [player, notice, table],
         js=ON_RUN,
         trigger_mode="multiple",
@@ -66,7 +74,8 @@ def compare_tab(session: Any, examples: Sequence[Example]) -> None:
         **HIDDEN,
     )
     on_end(running, stop_button, current, player, notice)
-    problem.on_new(make_room, [current], [player, notice, table])
+    problem.on_new(make_room, [current], [player, notice, table], forms, canvas)
+    problem.on_typed(current, notice, forms, canvas)
 
 
 def _recorded(session: Any, pair: tuple[Example, Example] | None) -> str | None:

@@ -7,8 +7,17 @@ from typing import Any
 
 import gradio as gr
 
+from wino_viz.tasks.registry import prompt_of
 from wino_viz.ui.examples import Example, best_example
-from wino_viz.ui.forms import HIDDEN, MODEL_QUEUE, CanvasForm, DecoderForm, ProblemForm
+from wino_viz.ui.forms import (
+    HIDDEN,
+    MODEL_QUEUE,
+    CanvasForm,
+    DecoderForm,
+    ProblemForm,
+    fitted_parts,
+    read_forms,
+)
 from wino_viz.ui.player import Player, clear_message
 from wino_viz.ui.watching import Current, Update, broken_off, stop, watch
 from wino_viz.ui.widgets import Notice, say
@@ -32,7 +41,9 @@ def decode_tab(session: Any, examples: Sequence[Example]) -> None:
                 visible=bool(examples),
                 elem_id="decode-examples",
             )
-            problem = ProblemForm(session, "decode", shown.record if shown else session.new_problem(4, 0))
+            problem = ProblemForm(
+                session, "decode", shown.record if shown else session.new_problem(4, 0, session.tasks[0])
+            )
             decoder = DecoderForm(session, "decode", "Decoder", "wino")
             with gr.Row(elem_classes="together"):
                 run = gr.Button("Run", variant="primary", elem_id="decode-run", min_width=120, scale=2)
@@ -47,25 +58,26 @@ def decode_tab(session: Any, examples: Sequence[Example]) -> None:
             )
 
     current = gr.State(Current())
-    form = [*decoder.inputs, *canvas.inputs]
+    form = fitted_parts([decoder], canvas)
 
-    def run_one(current: Current, prompt: str, record: dict, *values: Any) -> Iterator[tuple]:
+    def run_one(current: Current, task: str, prompt: str, record: dict, *values: Any) -> Iterator[tuple]:
         def start() -> list[Any]:
-            settings = decoder.read(*values[: len(decoder.inputs)])
-            return [session.start(prompt, settings, **canvas.read(*values[len(decoder.inputs) :]), record=record)]
+            asked = problem.read(prompt, record)
+            [settings], size = read_forms(session, problem.known(asked), task, [decoder], canvas, values)
+            return [session.start(prompt, settings, **size, record=asked)]
 
         for update in watch(current, start, session.loaded):
             yield *shown_parts(update), OWN if update.player else gr.skip()
 
     def show_example(current: Current, index: int) -> tuple:
         if index == OWN:
-            return (gr.skip(),) * (4 + len(form))
+            return (gr.skip(),) * (2 + len(problem.parts) + len(form))
         current.end()
         example = examples[index]
         record, trace = example.record, example.trace
         message = example.message(play=True, verdict=session.judge(record, trace.text))
         values = (*decoder.show(trace.decoder), *canvas.show(trace))
-        return message, say(about(example)), record["question"], record, *values
+        return message, say(about(example)), *problem.show(record), *values
 
     def make_room(current: Current) -> tuple:
         current.end()
@@ -73,12 +85,12 @@ def decode_tab(session: Any, examples: Sequence[Example]) -> None:
 
     def still_its_text(index: int, prompt: str) -> Any:
         """An edited text is no longer the example's."""
-        kept = index == OWN or examples[index].record["question"] == prompt
+        kept = index == OWN or prompt_of(examples[index].record) == prompt
         return gr.skip() if kept else OWN
 
     watching = run.click(
         run_one,
-        [current, problem.prompt, problem.record, *form],
+        [current, *problem.inputs, *form],
         [player, notice, choice],
         js=ON_RUN,
         trigger_mode="multiple",
@@ -87,7 +99,10 @@ def decode_tab(session: Any, examples: Sequence[Example]) -> None:
     )
     on_end(watching, stop_button, current, player, notice)
     problem.new.click(None, cancels=[watching], **HIDDEN)  # also a run that still waits for its turn
-    problem.on_new(make_room, [current], [player, notice, choice])
+    if isinstance(problem.task, gr.Radio):
+        problem.task.input(None, cancels=[watching], **HIDDEN)
+    problem.on_new(make_room, [current], [player, notice, choice], [decoder], canvas)
+    problem.on_typed(current, notice, [decoder], canvas)
     problem.prompt.change(
         still_its_text, [choice, problem.prompt], choice, queue=False, trigger_mode="always_last", **HIDDEN
     )
@@ -95,7 +110,7 @@ def decode_tab(session: Any, examples: Sequence[Example]) -> None:
     choice.select(
         show_example,
         [current, choice],
-        [player, notice, problem.prompt, problem.record, *form],
+        [player, notice, *problem.parts, *form],
         **HIDDEN,
     )
 

@@ -7,10 +7,17 @@ sentence is shown beside Run.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import gradio as gr
+
+from wino_viz import untrusted
+from wino_viz.problems import about, known_problem, read_problem
+from wino_viz.tasks.registry import prompt_of
+from wino_viz.ui.watching import refusal
+from wino_viz.ui.widgets import say
 
 DECODERS = [
     ("Standard", "standard"),
@@ -20,6 +27,9 @@ DECODERS = [
     ("WINO", "wino"),
 ]
 REMASKING = [("most confident", "low_confidence"), ("at random", "random")]
+TASK_NAMES = {"arithmetic": "Story", "countdown": "Countdown", "sudoku": "Sudoku"}
+LEARNED = "The small model knows only problems like this one: its own 60 names and 31 kinds of events."
+BARE = "Your own: “30, 100, 93 -> 23”, or 16 cells, “3102200002100320”."
 STEPS = [(f"{n} steps", n) for n in range(2, 7)]
 LONGEST_GENERATION, LONGEST_BLOCK, LENGTH_STEP = 256, 256, 8
 MOST_TOKENS_PER_STEP = 32
@@ -42,39 +52,162 @@ class AnySlider(gr.Slider):
 
 
 class ProblemForm:
-    """The prompt, and new problems for it. `record` is the problem record that the prompt came from."""
+    """The prompt, and new problems for it. `record` is the problem record that the prompt came from.
+
+    `task` is the kind of problem in the box, a choice where the model knows several. The decoders and the canvas are set
+    for it (`on_new`, `fitted`): each task has its own lengths and settings.
+    """
 
     def __init__(self, session: Any, prefix: str, record: dict[str, Any]) -> None:
         self._session = session
+        prompt, tasks = prompt_of(record), session.tasks
         self.record = gr.State(record)
-        self.prompt = gr.Textbox(
-            record.get("question", ""),
-            label="Problem",
-            info="The small model knows only problems like this one: its own 60 names and 31 kinds of events.",
-            lines=4,
-            max_lines=10,
-            elem_id=f"{prefix}-prompt",
-        )
-        with gr.Row(elem_classes="together"):
-            self.new = gr.Button("New problem", size="md", elem_id=f"{prefix}-new", min_width=120, scale=2)
-            self.steps = gr.Dropdown(
-                STEPS,
-                value=4,
-                show_label=False,
-                label="Steps of the new problem",
-                container=False,
-                min_width=116,
-                scale=1,
+        self._looked_at = gr.State(prompt)  # the text that `_look` saw last: it speaks once of each
+        with gr.Column(elem_classes="problem-form", min_width=200):
+            if len(tasks) > 1:
+                kinds = [(TASK_NAMES[task], task) for task in tasks]
+                chosen = self.known(record)
+                self.task = gr.Radio(
+                    kinds, value=chosen, label="Kind of problem", elem_classes="segments", elem_id=f"{prefix}-task"
+                )
+            else:
+                self.task = gr.State(tasks[0])
+            self.prompt = gr.Textbox(
+                prompt,
+                label="Problem",
+                info=LEARNED if len(tasks) == 1 else f"The small model knows only problems like these. {BARE}",
+                lines=4,
+                max_lines=10,
+                elem_id=f"{prefix}-prompt",
+            )
+            with gr.Row(elem_classes="together"):
+                self.new = gr.Button("New problem", size="md", elem_id=f"{prefix}-new", min_width=120, scale=2)
+                self.steps = gr.Dropdown(
+                    STEPS,
+                    value=4,
+                    show_label=False,
+                    label="Steps of the new problem",
+                    container=False,
+                    min_width=116,
+                    scale=1,
+                    elem_classes="for-arithmetic",
+                )
+
+        self.inputs = [self.task, self.prompt, self.record]
+        self.parts = [*self.inputs, self._looked_at]
+
+    def show(self, record: dict[str, Any]) -> tuple:
+        """Values of `parts` that show a record."""
+        prompt = prompt_of(record)
+        return self.known(record), prompt, record, prompt
+
+    def known(self, record: Mapping[str, Any]) -> str:
+        """The task whose settings suit a record: its own, or the first that the model knows."""
+        task, tasks = record.get("task", "arithmetic"), self._session.tasks
+        return task if task in tasks else tasks[0]
+
+    def read(self, prompt: str, record: dict[str, Any]) -> Mapping[str, Any]:
+        """The problem that is asked; ValueError with one sentence for a sudoku or a countdown that is none."""
+        if prompt != prompt_of(record):
+            read_problem(untrusted.text(prompt, "the prompt"))
+        return known_problem(prompt, record)
+
+    def _refuses(self, prompt: str) -> bool:
+        try:
+            read_problem(prompt)
+        except ValueError:
+            return True
+        return False
+
+    def _known_of(self, record: Mapping[str, Any]) -> str:
+        """What can be said of a typed problem before a run; empty for a word problem."""
+        words = about(record)
+        if words and record["task"] not in self._session.tasks:
+            words += f" {self._session.model} never learned such problems: its answer will make no sense."
+        return words
+
+    def on_new(
+        self,
+        also: Callable[..., tuple],
+        inputs: list[Any],
+        outputs: list[Any],
+        decoders: Sequence[DecoderForm],
+        canvas: CanvasForm,
+    ) -> None:
+        """A new problem when its button is pressed or another kind is chosen; `also(*inputs)` gives the values of `outputs`.
+
+        The forms get what suits another kind.
+        """
+
+        def take(task: str, steps: int, *values: Any) -> tuple:
+            record = self._session.new_problem(steps, secrets.randbelow(2**32), task)
+            return *self.show(record), *also(*values)
+
+        def take_other(task: str, *values: Any) -> tuple:
+            return *take(task, *values), *fitted(task, decoders, canvas)
+
+        inputs = [self.task, self.steps, *inputs]
+        outputs = [*self.parts, *outputs]
+        self.new.click(take, inputs, outputs, **HIDDEN)
+        if isinstance(self.task, gr.Radio):
+            self.task.input(take_other, inputs, [*outputs, *fitted_parts(decoders, canvas)], **HIDDEN)
+
+    def on_typed(self, current: gr.State, notice: Any, decoders: Sequence[DecoderForm], canvas: CanvasForm) -> None:
+        """A sudoku or a countdown that was typed is worded as the models learn it, and what is known of it is said."""
+
+        def look(current: Any, looked_at: str, task: str, prompt: str, record: dict[str, Any]) -> tuple:
+            nothing = gr.skip()
+            if prompt == looked_at:
+                return (nothing,) * len(outputs)
+            try:
+                found = self.read(prompt, record)
+            except ValueError as error:
+                return prompt, nothing, nothing, refusal(error), *(nothing,) * len(parts)
+            suits = self.known(found)
+            words = prompt if found.get("task", "arithmetic") == "arithmetic" else prompt_of(found)
+            said = f"{self._known_of(found)} Press Run.".strip()
+            silent = current.run or found == record or (said == "Press Run." and not self._refuses(looked_at))
+            return (
+                words,
+                words if words != prompt else nothing,
+                suits,
+                nothing if silent else say(said),
+                *(fitted(suits, decoders, canvas) if suits != task else (nothing,) * len(parts)),
             )
 
-    def on_new(self, also: Callable[..., tuple], inputs: list[Any], outputs: list[Any]) -> None:
-        """A new problem when its button is pressed; `also(*inputs)` gives the values of `outputs`."""
+        parts = fitted_parts(decoders, canvas)
+        outputs = [self._looked_at, self.prompt, self.task, notice, *parts]
+        inputs = [current, self._looked_at, *self.inputs]
+        self.prompt.blur(look, inputs, outputs, queue=False, trigger_mode="always_last", **HIDDEN)
 
-        def take(steps: int, *values: Any) -> tuple:
-            record = self._session.new_problem(steps, secrets.randbelow(2**32))
-            return record["question"], record, *also(*values)
 
-        self.new.click(take, [self.steps, *inputs], [self.prompt, self.record, *outputs], **HIDDEN)
+def fitted_parts(decoders: Sequence[DecoderForm], canvas: CanvasForm) -> list[Any]:
+    """The components that `fitted` gives values for."""
+    return [component for form in (*decoders, canvas) for component in form.inputs]
+
+
+def fitted(task: str, decoders: Sequence[DecoderForm], canvas: CanvasForm) -> tuple:
+    """Values of decoder forms and of a canvas form that suit a task."""
+    return tuple(value for form in (*decoders, canvas) for value in form.fit(task))
+
+
+def read_forms(
+    session: Any, suits: str, task: str, decoders: Sequence[DecoderForm], canvas: CanvasForm, values: Sequence[Any]
+) -> tuple[list[Any], dict[str, Any]]:
+    """The settings of each decoder and the canvas arguments of `Session.start`, from the values of `fitted_parts`.
+
+    Where the forms are set for `task` and another one suits the problem (Run was pressed before they could be set for
+    it), that one's presets count. ValueError with one sentence.
+    """
+    cuts = [0]
+    for form in decoders:
+        cuts.append(cuts[-1] + len(form.inputs))
+    size = canvas.read(*values[cuts[-1] :])
+    parts = [values[start:end] for start, end in pairwise(cuts)]
+    if suits == task:
+        return [form.read(*part) for form, part in zip(decoders, parts, strict=True)], size
+    lengths = dict(zip(("gen_length", "block_length"), session.lengths(suits), strict=True))
+    return [session.settings(part[0], suits) for part in parts], size | lengths
 
 
 class DecoderForm:
@@ -125,6 +258,11 @@ class DecoderForm:
         said = zip(self._keys, values, strict=True)
         return self._session.settings(name, **{key: value for (owner, key), value in said if owner == name})
 
+    def fit(self, task: str) -> tuple:
+        """Values of `inputs` that suit a task: every decoder's preset, the choice among them as it is."""
+        settings = {name: self._session.settings(name, task) for _, name in DECODERS}
+        return gr.skip(), *(getattr(settings[owner], key) for owner, key in self._keys)
+
     def show(self, decoder: dict[str, Any]) -> tuple:
         """Values of `inputs` that show the decoder of a trace; what it does not say stays."""
         keys = ["name", *(key for _, key in self._keys)]
@@ -137,6 +275,7 @@ class CanvasForm:
     def __init__(
         self, session: Any, prefix: str, lengths: tuple[int, int] | None = None, learned: str = "The model learned 128."
     ) -> None:
+        self._session = session
         gen_length, block_length = lengths or (session.gen_length, session.block_length)
         with gr.Accordion("Lengths and chance", open=False, elem_id=f"{prefix}-more"):
             self.gen_length = AnySlider(
@@ -160,6 +299,10 @@ class CanvasForm:
             )
             self.seed = gr.Number(0, label="Seed", precision=None, info="Of what is left to chance.")
         self.inputs = [self.gen_length, self.block_length, self.temperature, self.seed]
+
+    def fit(self, task: str) -> tuple:
+        """Values of `inputs` that suit a task: its lengths, the rest as it is."""
+        return *self._session.lengths(task), gr.skip(), gr.skip()
 
     @staticmethod
     def read(gen_length: Any, block_length: Any, temperature: Any, seed: Any) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import gradio as gr
 from gradio.utils import get_upload_folder
 
 from wino_viz.pictures import PictureError, open_picture
+from wino_viz.problems import known_problem
 from wino_viz.tasks.scenes_wording import CAPTION_PROMPTS
 from wino_viz.ui.compare_tab import compare_tab
 from wino_viz.ui.decode_tab import decode_tab
@@ -138,11 +139,14 @@ def _decode_endpoint(session: Any) -> None:
 
         decoder is a SPEC: standard, standard:tokens_per_step=4, threshold:tau=0.9, factor:f=1.0, prophet,
         wino:tau1=0.6:tau2=0.9.
-        Lengths left out are the model's own.
+        Lengths left out are the model's own. A countdown ("30, 100, 93 -> 23") or a 4x4 sudoku (16 digits, 0 for an empty
+        cell) is asked in the words that models learn.
         """
         lengths = {"gen_length": gen_length, "block_length": block_length}
         try:
-            decoding = session.start(prompt, session.parse(decoder), **lengths, temperature=temperature, seed=seed)
+            task = known_problem(prompt, None).get("task") if isinstance(prompt, str) else None
+            settings = session.parse(decoder, task if task in session.tasks else None)
+            decoding = session.start(prompt, settings, **lengths, temperature=temperature, seed=seed)
         except ValueError as error:
             raise gr.Error(str(error), print_exception=False) from None
         return _whole_trace(decoding)

@@ -188,7 +188,7 @@ def _summary(decodings: Sequence[Any], verdicts: Sequence[dict[str, Any]]) -> st
     traces = [decoding.trace() for decoding in decodings]
     passes = " and ".join(str(trace.forward_passes) for trace in traces)
     seconds = " and ".join(f"{trace.timing['model_seconds']:.2f}" for trace in traces)
-    words = f"Done in {passes} forward passes, {seconds} s of model time."
+    words = f"Done in {passes} forward {'pass' if passes == '1' else 'passes'}, {seconds} s of model time."
     if len(verdicts) > 1:
         return say(words)
     look = {True: "right", False: "wrong"}.get(mark(verdicts[0]), "info")
