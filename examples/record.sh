@@ -54,18 +54,18 @@ picture() { # FILE SPLIT NUMBER captions|questions SPEC TITLE NOTE
     --seen "examples/pictures/$1.seen.png" --words --title "$6" --note "$7" --trace "examples/pictures/$1.json"
 }
 
-picture 1-five-objects-at-once validation 2 captions wino \
+picture 1-five-objects-at-once validation 13 captions wino \
   'Five objects, drafted together' \
   'Sizes, colours and shapes of several objects are drafted in one pass; those that do not fit each other are taken back.'
-picture 2-four-objects validation 1 captions wino \
+picture 2-which-object-next validation 6 captions wino \
   'Which object comes next?' \
   'The sentence stands early; what it says of each object is drafted, judged against the picture, and drafted again.'
-picture 3-one-token-at-a-time validation 2 captions standard \
+picture 3-one-token-at-a-time validation 13 captions standard \
   'The first picture, one token at a time' \
   'Standard decoding of the first picture: 64 passes for 64 tokens, and nothing is ever taken back.'
 picture 4-a-question validation 0 questions wino \
   'A question with a short answer' \
   'A few words, and end of text for the rest: three or four passes.'
-picture 5-a-pair-never-shown test 4 captions wino \
+picture 5-a-pair-never-shown test 9 captions wino \
   'A pair of shape and colour that was never shown' \
-  'No picture in training had a purple circle. The model saw all purple things and all circles, and hesitates here.'
+  'No picture in training had a purple circle. The model saw other purple things and other circles, and has to put the two together.'
