@@ -37,11 +37,11 @@ record 6-wino-gets-one-wrong wino "$problem_134" \
   'WINO gets one wrong' \
   'It takes back many tokens and still ends with a wrong number: verification asks whether a token fits, not whether it is true.'
 
-# ---- pictures: scenes (from 0) of `python -m wino_viz.tasks.scenes --count 20 --seed 0`, split validation or test
+# ---- pictures: scenes (from 0) of `python -m wino_viz.tasks.scenes --count 44 --seed 0`, split validation or test
 scenes=$(mktemp -d)
 trap 'rm -rf "$scenes"' EXIT
 for split in validation test; do
-  "$python" -m wino_viz.tasks.scenes --split "$split" --count 20 --seed 0 --out "$scenes/$split" >/dev/null
+  "$python" -m wino_viz.tasks.scenes --split "$split" --count 44 --seed 0 --out "$scenes/$split" >/dev/null
 done
 mkdir -p examples/pictures
 
@@ -69,3 +69,6 @@ picture 4-a-question validation 0 questions wino \
 picture 5-a-pair-never-shown test 9 captions wino \
   'A pair of shape and colour that was never shown' \
   'No picture in training had a purple circle. The model saw other purple things and other circles, and has to put the two together.'
+picture 6-a-pair-it-misses test 43 captions wino \
+  'A pair never shown, and missed' \
+  'No picture in training had a red moon, and the model calls this one orange. Its shadow block does not doubt it: verification asks the same eyes.'
