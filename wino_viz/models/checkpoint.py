@@ -8,7 +8,8 @@
     codes = checkpoint.reader.codes(open_picture("scene.png"))
     canvas = checkpoint.canvas("Please describe this image in detail.", codes)
 
-Embedded models live in assets/models; any other name is a local folder in the published LLaDA or MMaDA layout.
+Embedded models live in assets/models; any other name is a local folder in the published LLaDA or MMaDA layout, or one
+with a LoRA adapter, which is put on the model that it names (`adapter.py`).
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ from transformers import PreTrainedTokenizerFast
 
 from wino_viz.decoding.base import Canvas
 from wino_viz.models import mmada
+from wino_viz.models.adapter import apply_adapter, is_adapter, read_adapter_config
 from wino_viz.models.denoiser import Denoiser
-from wino_viz.models.files import CheckpointError, Preset, read_json, read_presets, read_shapes
+from wino_viz.models.files import PRESETS_FILE, CheckpointError, Preset, read_json, read_presets, read_shapes
 from wino_viz.models.llada import load_model
 
 EMBEDDED = Path(__file__).parents[2] / "assets" / "models"
@@ -135,6 +137,20 @@ def find_model(name: str) -> Path:
     raise CheckpointError(f"no model {name!r}: it is neither a folder nor an embedded model ({embedded})")
 
 
+def find_base(folder: Path) -> tuple[Path, Path | None]:
+    """(folder of a whole model, folder of the adapter to put on it or None); raises CheckpointError."""
+    if not is_adapter(folder):
+        return folder, None
+    name = read_adapter_config(folder).base
+    try:
+        base = find_model(name)
+    except CheckpointError:
+        raise CheckpointError(f"{folder} is an adapter to {name!r}, which is neither here nor embedded") from None
+    if is_adapter(base):
+        raise CheckpointError(f"{folder} is an adapter to {name!r}, an adapter itself: merge that one first")
+    return base, folder
+
+
 def load_checkpoint(
     name: str = DEFAULT_MODEL,
     device: str | None = None,
@@ -149,7 +165,7 @@ def load_checkpoint(
     also takes the folder of its image tokenizer (default: image_tokenizer/ in its own folder) and the layout of its
     picture prompts, one of `mmada.LAYOUTS` (default: demo).
     """
-    folder = find_model(name)
+    folder, adapter = find_base(find_model(name))
     config = read_json(folder / "config.json")
     mask_id = config.get("mask_token_id")
     if not isinstance(mask_id, int):
@@ -170,6 +186,8 @@ def load_checkpoint(
         mmada.check_rows(config, found[0], folder)
         config = {**config, "embedding_size": found[0]}
     model = load_model(folder, dtype or torch.float32, device, config)
+    if adapter:
+        apply_adapter(model, adapter)
     rows = model.config.vocab_size
     if not 0 <= mask_id < rows or isinstance(mask_id, bool):
         raise CheckpointError(
@@ -192,7 +210,7 @@ def load_checkpoint(
         mask_id=mask_id,
         end_ids=tuple(sorted(ends)),
         context=model.config.max_position_embeddings,
-        presets=read_presets(folder),
+        presets=read_presets(adapter if adapter and (adapter / PRESETS_FILE).exists() else folder),
         reader=reader,
     )
 

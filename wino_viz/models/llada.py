@@ -201,10 +201,14 @@ def save_model(
     eos_token_id: int,
     dtype: torch.dtype = torch.bfloat16,
     more: Mapping[str, Any] | None = None,
+    shard_size: str = "14MB",
 ) -> None:
-    """Write config.json (with the keys of `more`) and safetensors shards under 15 MB in the published LLaDA format."""
+    """Write config.json (with the keys of `more`) and safetensors shards in the published LLaDA format.
+
+    shard_size: of one file; the usual one keeps an embedded model's files under 15 MB.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {llada_name(name): t.detach().to("cpu", dtype).contiguous() for name, t in model.state_dict().items()}
-    save_torch_state_dict(tensors, folder, max_shard_size="14MB")
+    save_torch_state_dict(tensors, folder, max_shard_size=shard_size)
     config = llada_config(model.config, mask_token_id=mask_token_id, eos_token_id=eos_token_id)
     (folder / "config.json").write_text(json.dumps({**config, **(more or {})}, indent=2) + "\n")
