@@ -18,7 +18,8 @@ from wino_viz.session import Session
 from wino_viz.tasks.scenes import HELD_OUT, compose, draw, generate
 from wino_viz.tasks.scenes_drawing import COLOURS, SHAPES
 from wino_viz.training.image_tokenizer import MINI, Pictures, as_pixels, entropies
-from wino_viz.training.pretrain_pictures import ERROR_GROUPS, LENGTHS, SceneBatches, Scenes, with_blobs
+from wino_viz.training.pretrain import mask_tokens
+from wino_viz.training.pretrain_pictures import BLOB, ERROR_GROUPS, LENGTHS, SceneBatches, Scenes, with_blobs
 
 ROOT = Path(__file__).parents[1]
 TOY = ["--batch-tokens", "1100", "--d-model", "32", "--layers", "2", "--heads", "2", "--mlp", "48"]
@@ -64,15 +65,27 @@ def test_blobs_are_told_as_blobs_in_the_colour_and_place_they_are_drawn_in():
     assert with_blobs(told, rng, 0.0) == (told, told)
 
 
-def test_a_run_with_blobs_names_them_and_one_without_does_not(scenes: Scenes):
+def test_a_run_with_blobs_tells_their_colours_and_has_a_token_for_their_name(scenes: Scenes):
     texts = {}
     for share in (0.0, 0.4):
         batches = SceneBatches(scenes.tokenizer, 256, 64 * 352, seed=3, blobs=share)
         texts[share] = [text for k in range(6) for text in answers(scenes, batches[k])]
-    assert not any("blob" in text for text in texts[0.0])
-    assert 0.1 < sum("blob" in text for text in texts[0.4]) / len(texts[0.4]) < 0.4
-    colours = {colour for text in texts[0.4] for colour in re.findall(r"(\w+) blob", text)}
+    assert not any("blob" in text.lower() for text in texts[0.0] + texts[0.4])
+    assert not any(BLOB in text for text in texts[0.0])
+    assert 0.1 < sum(BLOB in text for text in texts[0.4]) / len(texts[0.4]) < 0.4
+    colours = {colour for text in texts[0.4] for colour in re.findall(rf"(\w+){re.escape(BLOB)}", text)}
     assert set(COLOURS) <= colours
+
+
+def test_the_name_of_a_blob_is_read_and_never_written():
+    scenes = Scenes(EMBEDDED / "mmada-mini", blobs=0.4)
+    ids, starts = scenes.to_ids(
+        SceneBatches(scenes.tokenizer, 256, 64 * 352, seed=3, blobs=0.4)[0], torch.device("cpu")
+    )
+    blob = scenes.tokenizer.convert_tokens_to_ids(BLOB)
+    assert (ids == blob).any()
+    noisy, weight = mask_tokens(ids, starts, 5, torch.Generator().manual_seed(0), 1.0, scenes.given(ids))
+    assert (noisy == 5).any() and (noisy[ids == blob] == blob).all() and not weight[ids == blob].any()
 
 
 def test_a_sequence_is_laid_out_as_the_model_is_asked(scenes: Scenes, batch):

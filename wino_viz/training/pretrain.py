@@ -68,19 +68,26 @@ class Recipe:
 
 
 def mask_tokens(
-    ids: torch.Tensor, starts: torch.Tensor, mask_id: int, generator: torch.Generator, power: float = 1.0
+    ids: torch.Tensor,
+    starts: torch.Tensor,
+    mask_id: int,
+    generator: torch.Generator,
+    power: float = 1.0,
+    given: torch.Tensor | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """LLaDA's forward process on the tokens from `starts` (B,) on: (noisy ids, weight per token), both (B, T).
 
     The weight is 1/t over the number of tokens that could be masked, and 0 where nothing is masked: on average every
     token counts the same, whatever `power` (see `Recipe`) says of t. t is stratified over the batch (one uniform shift
-    of an even grid), which lowers the loss's variance.
+    of an even grid), which lowers the loss's variance. Tokens that are `given` (B, T) are never masked.
     """
     size, length = ids.shape
     shift = torch.rand((), generator=generator, device=ids.device)
     u = (torch.arange(size, device=ids.device) / size + shift) % 1.0
     t = u ** (1 / power) * (1 - MIN_MASK_RATIO) + MIN_MASK_RATIO
     allowed = torch.arange(length, device=ids.device) >= starts[:, None]
+    if given is not None:
+        allowed &= ~given
     masked = allowed & (torch.rand(ids.shape, generator=generator, device=ids.device) < t[:, None])
     weight = masked / t[:, None] / allowed.sum()
     return torch.where(masked, mask_id, ids), weight
@@ -136,6 +143,9 @@ class Corpus(Protocol):
 
     def context(self, ids: torch.Tensor, starts: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """What the model reads where nothing is masked (B, T): `ids`, or something less true."""
+
+    def given(self, ids: torch.Tensor) -> torch.Tensor | None:
+        """Tokens that are read but never to be written (B, T) bool; None: there are none."""
 
     def start(self, model: LlamaForCausalLM) -> None:
         """Change fresh weights before training."""
@@ -215,7 +225,7 @@ def train(recipe: Recipe, corpus: Corpus, options: argparse.Namespace) -> LlamaF
         ids, starts = corpus.to_ids(batch, device)
         if step < recipe.pretraining_share * recipe.steps:
             starts = torch.zeros_like(starts)  # the question is text to be learned, too
-        noisy, weight = mask_tokens(ids, starts, mask_id, generator, recipe.mask_power)
+        noisy, weight = mask_tokens(ids, starts, mask_id, generator, recipe.mask_power, corpus.given(ids))
         noisy = torch.where(noisy == mask_id, noisy, corpus.context(ids, starts, generator))
         rate = learning_rate(step, recipe)
         for group in optimizer.param_groups:

@@ -9,14 +9,15 @@ is. A sequence is a picture's codes, a question, and the answer, in the layout o
 is masked, and padded with end-of-text to the sequence's length. Each picture serves several sequences. Some of the
 words of an answer that are not masked are wrong ones: so the picture is believed, not the words around a gap. (Planted
 errors may put the two words of a held-out pair side by side; no picture shows such a pair, and no target names one.)
-`--blobs 0.4` puts into so many pictures some blobs, smooth outlines of all kinds that are called just that: so a colour
-is told on any shape. Such a run needs a short one without blobs after it, or a pair never seen is called a blob.
+`--blobs 0.4` puts into so many pictures some blobs, smooth outlines of all kinds: so a colour is told on any shape. Their
+name is a token that is read but never masked, since a model that writes it calls a pair never seen a blob.
 Everything else is as in `pretrain.py`, whose options these are.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -44,6 +45,7 @@ VOCABULARY, TEXT_ROWS = (
     1024,
 )  # tokens, and rows kept for them: LLaDA's embedding, too, is larger than its tokenizer
 RESERVED = tuple(f"<|reserved_token_{n}|>" for n in range(11))  # as many as MMaDA gives a role
+BLOB = RESERVED[10]  # stands for the word; of no use for a model that only describes pictures
 MAX_LENGTH = 384
 TEXTS_PER_PICTURE = 4
 # Most pictures are drawn at the size that the model sees; some larger ones are scaled down, as those of users are.
@@ -73,6 +75,7 @@ class Scenes:
         self.reader = mmada.ImageReader(magvit, RESOLUTION, len(self.tokenizer))
         self.codebook_size = magvit.config.codebook_size
         self.rows = TEXT_ROWS + self.codebook_size
+        self.blob_id = self.tokenizer.convert_tokens_to_ids(BLOB)
         self._group_of, self._members, self._sizes = self._errors(device)
         self._kept: dict[tuple[str, int], tuple[list, list, list]] = {}
 
@@ -108,6 +111,9 @@ class Scenes:
         wrong = answer & (group >= 0) & (chance < share)
         other = self._members[group.clamp(min=0), (which * self._sizes[group.clamp(min=0)]).long()]
         return torch.where(wrong, other, ids)
+
+    def given(self, ids: torch.Tensor) -> torch.Tensor | None:
+        return ids == self.blob_id if self.blobs else None
 
     def start(self, model: LlamaForCausalLM) -> None:
         """Give codes that share bits embeddings that are alike: a random direction for each bit, added up by sign."""
@@ -191,6 +197,7 @@ class SceneBatches(Dataset):
         return tuple(torch.from_numpy(part) for part in (np.stack(pictures), which, ids, starts))
 
     def _encode(self, texts: list[tuple[str, str]]) -> tuple[list, list]:
+        texts = [tuple(re.sub(" blobs?", BLOB, text) for text in both) for both in texts]
         chats = [tokens.START + chat_text(prompt) for prompt, _ in texts]
         answers = [answer + tokens.TURN_END for _, answer in texts]
         return tuple(self.tokenizer(part, add_special_tokens=False)["input_ids"] for part in (chats, answers))

@@ -155,6 +155,9 @@ class WordProblems:
     def context(self, ids: torch.Tensor, starts: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         return ids
 
+    def given(self, ids: torch.Tensor) -> torch.Tensor | None:
+        return None
+
     def start(self, model: LlamaForCausalLM) -> None:
         pass
 
