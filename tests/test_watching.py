@@ -55,22 +55,17 @@ def test_a_run_that_its_stop_overtook_says_that_it_was_stopped(current, start, m
     assert current.run == "" and broken_off(current) == Update()
 
 
-def test_the_words_of_an_early_stop_are_said_again(current, start):
+@pytest.mark.parametrize(
+    ("messages", "words"), [(2, "before the first pass"), (3, "after 1 pass"), (4, "after 2 passes")]
+)
+def test_the_words_of_a_stop_are_said_again(current, start, messages, words):
     """The "Decoding …" that was on its way may have landed on them."""
     updates = watch(current, start, True)
-    next(updates), next(updates)
-    assert set(notices(stop(current))) == {"Stopped before the first pass."}
-    updates.close()
-    assert text(broken_off(current).notice) == "Stopped before the first pass."
-    assert broken_off(current) == Update()
-
-
-def test_the_words_of_a_usual_stop_are_said_once(current, start):
-    updates = watch(current, start, True)
-    for _ in range(4):
+    for _ in range(messages):
         next(updates)
-    assert set(notices(stop(current))) == {"Stopped after 2 passes."}
+    assert set(notices(stop(current))) == {f"Stopped {words}."}
     updates.close()
+    assert text(broken_off(current).notice) == f"Stopped {words}."
     assert broken_off(current) == Update()
 
 

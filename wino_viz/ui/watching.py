@@ -29,23 +29,23 @@ BEFORE_ANY = "Stopped before the first pass."
 @dataclass
 class Current:
     """What runs on one page: the id of the run ("": nothing), its decodings (empty before the first pass), whether the
-    last run broke off through a fault, the run that was called off before it ended, and whether a Stop came so soon
-    that the run's "Decoding …" may land after the stop's words.
+    last run broke off through a fault, the run that was called off before it ended, and what a Stop said ("": none
+    came), as the run's "Decoding …" may land after it.
     """
 
     run: str = ""
     decodings: Sequence[Any] = field(default_factory=tuple)
     broken: bool = False
     called_off: str = ""
-    stopped_early: bool = False
+    stopped: str = ""
 
     def begin(self) -> str:
         """A new run, which ends the one before it."""
-        self.run, self.decodings, self.broken, self.stopped_early = new_run(), (), False, False
+        self.run, self.decodings, self.broken, self.stopped = new_run(), (), False, ""
         return self.run
 
     def end(self) -> None:
-        self.run, self.decodings, self.stopped_early = "", (), False
+        self.run, self.decodings, self.stopped = "", (), ""
 
 
 @dataclass(frozen=True)
@@ -84,14 +84,18 @@ def broken_off(current: Current) -> Update:
     """What changes after a run that failed or was cancelled; nothing where nothing is left to say.
 
     The browser asks for it once a cancelled run is over. A Stop pressed right after Run may find the run not begun (then
-    it is called off, and nobody has said so) or just begun (then its "Decoding …" may land after the stop's words).
+    it is called off, and nobody has said so) or begun (then its "Decoding …" may land after the stop's words).
     """
     if current.broken:
         return Update(notice=say(BROKEN, "error"))
-    if current.stopped_early or (current.run and current.called_off == current.run):
+    if current.stopped:
+        words = current.stopped
+        current.end()
+        return Update(notice=say(words))
+    if current.run and current.called_off == current.run:
         run, decodings = current.run, current.decodings
         current.end()
-        return Update(whole(decodings, run) if run and decodings else None, say(_stopped_after(decodings)))
+        return Update(whole(decodings, run) if decodings else None, say(_stopped_after(decodings)))
     return NOTHING_MORE
 
 
@@ -153,7 +157,7 @@ def stop(current: Current) -> Iterator[Update]:
         yield Update(notice=say("Nothing is running now."))
         return
     words = _stopped_after(decodings)
-    current.stopped_early = words == BEFORE_ANY
+    current.stopped = words
     if not decodings:
         yield Update(notice=say(words))
         return
