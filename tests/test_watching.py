@@ -14,9 +14,20 @@ from wino_viz.session import Session
 from wino_viz.ui import watching
 from wino_viz.ui.watching import BROKEN, Current, Update, broken_off, mark, stop, watch
 
+NOTHING_RUNS = "Nothing is running now."
+
 
 def text(notice: str | None) -> str | None:
     return notice and json.loads(notice)["text"]
+
+
+def lanes(update: Update) -> list[dict]:
+    """What an update says of each lane to the player: its trace, and the words that a stop leaves there."""
+    message = json.loads(update.player)
+    if message["type"] == "trace":
+        return [{"trace": message["trace"], "stopped": message.get("stopped", "")}]
+    rows = zip(message["traces"], message["stopped"], strict=True)
+    return [{"trace": trace, "stopped": stopped} for trace, stopped in rows]
 
 
 def notices(updates) -> list[str]:
@@ -37,7 +48,7 @@ def start(mini: Checkpoint):
 def test_a_run_ends_with_its_verdict_and_nothing_is_left_to_say(current, start):
     assert "Done in" in notices(watch(current, start, True))[-1]
     assert broken_off(current) == Update()
-    assert notices(stop(current)) == ["Nothing is running now."]
+    assert text(stop(current).notice) == NOTHING_RUNS
     assert broken_off(current) == Update()
 
 
@@ -46,12 +57,14 @@ def test_a_run_ends_with_its_verdict_and_nothing_is_left_to_say(current, start):
 )
 def test_a_run_that_its_stop_overtook_says_that_it_was_stopped(current, start, messages, words):
     """Its stop found nothing to stop, and then it was closed with "Decoding …" as its last word."""
-    assert notices(stop(current)) == ["Nothing is running now."]
+    assert text(stop(current).notice) == NOTHING_RUNS
     updates = watch(current, start, True)
     for _ in range(messages):
         next(updates)
     updates.close()
-    assert text(broken_off(current).notice) == f"Stopped {words}."
+    said = broken_off(current)
+    assert text(said.notice) == f"Stopped {words}."
+    assert said.player is None or [lane["stopped"] for lane in lanes(said)] == ["Stopped here."]
     assert current.run == "" and broken_off(current) == Update()
 
 
@@ -59,13 +72,16 @@ def test_a_run_that_its_stop_overtook_says_that_it_was_stopped(current, start, m
     ("messages", "words"), [(2, "before the first pass"), (3, "after 1 pass"), (4, "after 2 passes")]
 )
 def test_the_words_of_a_stop_are_said_again(current, start, messages, words):
-    """The "Decoding …" that was on its way may have landed on them."""
+    """The "Decoding …" that was on its way may have landed on them, or a pass on the player."""
     updates = watch(current, start, True)
     for _ in range(messages):
         next(updates)
-    assert set(notices(stop(current))) == {f"Stopped {words}."}
+    said = stop(current)
+    assert text(said.notice) == f"Stopped {words}."
+    [lane] = lanes(said)
+    assert lane["stopped"] == "Stopped here." and len(lane["trace"]["steps"]) == messages - 2
     updates.close()
-    assert text(broken_off(current).notice) == f"Stopped {words}."
+    assert broken_off(current) == said
     assert broken_off(current) == Update()
 
 
@@ -75,7 +91,7 @@ def test_what_a_stopped_run_says_last_changes_nothing(current, start, messages):
     updates = watch(current, start, True)
     for _ in range(messages):
         next(updates)
-    list(stop(current))
+    stop(current)
     assert list(updates) == [Update()]
 
 
@@ -86,10 +102,22 @@ def test_a_new_run_or_a_new_problem_has_the_last_word(current, start):
     next(second)
     first.close()
     assert broken_off(current) == Update() and current.run  # the second still goes on
-    list(stop(current))
+    stop(current)
     current.end()  # as a new problem does
     second.close()
     assert broken_off(current) == Update()
+
+
+def test_a_lane_that_had_come_to_its_end_was_not_stopped(mini, current):
+    session = Session(load=lambda name: mini)
+    settings = [session.settings("standard", tokens_per_step=8), session.settings("standard")]
+    size = {"gen_length": 16, "block_length": 16}
+    updates = watch(current, lambda: [session.start("Ana has 3 pears.", s, **size) for s in settings], True, ["a", "b"])
+    for _ in range(9):
+        next(updates)
+    said = stop(current)
+    assert [lane["stopped"] for lane in lanes(said)] == ["", "Stopped here."]
+    assert json.loads(said.player)["titles"] == ["a", "b"]
 
 
 def test_a_fault_is_said_whatever_else_there_is_to_say(current):

@@ -71,7 +71,8 @@ class Player {
       const fresh = this._enter(message);
       if (fresh === null) return;
       replays.forEach((replay, index) => {
-        const about = { verdict: message.verdicts?.[index], title: message.titles?.[index] };
+        const { verdicts, titles, stopped } = message;
+        const about = { verdict: verdicts?.[index], title: titles?.[index], stopped: stopped?.[index] };
         this._complete(this.lanes[index], about, replay);
       });
       return this._arrive(fresh, message);
@@ -87,20 +88,14 @@ class Player {
     }
     if (message.type === "start") {
       const replay = new Replay(message.trace, message.trace?.pieces);
-      if (this._enter(message) === null) return;
+      const fresh = this._enter(message);
+      if (fresh === null || (!fresh && lane.replay)) return; // it began already: this one came late
       Object.assign(lane, { replay, live: true, missed: false, waiting: new Map(), verdict: null, stopped: "" });
       lane.title = String(message.title ?? "");
       this._built(lane);
       return;
     }
     if (message.type === "step") return this._step(lane, message);
-    if (message.type === "stopped") {
-      if (message.run !== this.run) return;
-      if (message.trace) this._complete(lane, message, Replay.fromTrace(message.trace));
-      lane.live = false;
-      lane.stopped = String(message.text ?? "Stopped.");
-      return this._arrive(false, message);
-    }
     need(false, `its type ${JSON.stringify(message.type)} is not known`);
   }
 
@@ -133,7 +128,8 @@ class Player {
   _complete(lane, message, replay) {
     const title = message.title ?? lane.title;
     const verdict = isObject(message.verdict) ? message.verdict : null;
-    Object.assign(lane, { replay, live: false, missed: false, waiting: new Map(), verdict, title: String(title) });
+    const stopped = String(message.stopped ?? "");
+    Object.assign(lane, { replay, live: false, missed: false, waiting: new Map(), verdict, stopped, title: String(title) });
     this._built(lane);
   }
 

@@ -27,7 +27,6 @@ from wino_viz.ui.player import (
     standalone_page,
     start_message,
     step_message,
-    stopped_message,
     trace_message,
 )
 
@@ -467,9 +466,29 @@ def test_a_stopped_run_says_so_and_keeps_what_there_is(player):
     page = player()
     run = new_run()
     send(page, *messages_of(TRACE, run)[:6])
-    send(page, stopped_message(run, "Stopped after 5 passes."))
-    expect(summary(page)).to_contain_text("Stopped after 5 passes.")
+    begun = replace(TRACE, steps=TRACE.steps[:5], text="")
+    send(page, trace_message(begun, run, stopped="Stopped here."))
+    expect(summary(page)).to_contain_text("Stopped here.")
     expect(page.locator(".wp-block-status").first).to_contain_text("stopped ·")
+
+
+@pytest.mark.parametrize("late", [0, 1, 5])
+def test_what_still_comes_of_a_stopped_run_changes_nothing(player, late):
+    page = player()
+    run = new_run()
+    sent = messages_of(TRACE, run)[:6]
+    send(page, *sent[:3])  # the rest was skipped
+    send(page, trace_message(replace(TRACE, steps=TRACE.steps[:5], text=""), run, stopped="Stopped here."), sent[late])
+    expect_pass(page, 5)
+    expect(summary(page)).to_contain_text("Stopped here.")
+
+
+def test_lanes_are_stopped_each_by_itself(serve, open_page):
+    page = open_page(html=standalone_page(lanes_message([TRACE, replace(TRACE, steps=TRACE.steps[:2], text="")],
+                                                        stopped=["", "Stopped here."], at=LAST), lanes=2))  # fmt: skip
+    first, second = page.locator(".wp-lane .wp-summary").all()
+    expect(second).to_contain_text("Stopped here.")
+    expect(first).not_to_contain_text("Stopped here.")
 
 
 @pytest.mark.parametrize(

@@ -128,9 +128,12 @@ def shown_parts(update: Update) -> tuple:
 def on_end(watching: Any, button: gr.Button, current: gr.State, player: Player, notice: Notice) -> None:
     """`button` stops the run of `watching`, also one that still waits for its turn; a run that fails says so."""
 
-    def stop_run(current: Current) -> Iterator[tuple]:
-        for update in stop(current):
-            yield shown_parts(update)
-
-    button.click(stop_run, current, [player, notice], cancels=[watching], concurrency_limit=None, **HIDDEN)
+    button.click(
+        lambda current: shown_parts(stop(current)),
+        current,
+        [player, notice],
+        cancels=[watching],
+        concurrency_limit=None,
+        **HIDDEN,
+    )
     watching.failure(lambda current: shown_parts(broken_off(current)), current, [player, notice], **HIDDEN)

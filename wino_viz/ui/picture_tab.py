@@ -31,7 +31,7 @@ from wino_viz.ui.picture_form import (
     composed,
 )
 from wino_viz.ui.player import Player, clear_message
-from wino_viz.ui.watching import Current, broken_off, stop, watch
+from wino_viz.ui.watching import Current, broken_off, is_finished, stop, watch
 from wino_viz.ui.widgets import Figures, Notice, PictureStrip, WordsFromPicture, figures, say
 
 EMBEDDED = "mmada-mini"  # the model that knows drawn scenes only
@@ -142,7 +142,7 @@ def picture_tab(session: Any, examples: Sequence[PictureExample]) -> None:
             if not told and shown.codes is not None and desk.shown is shown:
                 changes[strip], told = shown.message(warn), True
             yield changes
-        if desk.runs != number or desk.shown is not shown or not (made and is_finished(made[0])):
+        if desk.runs != number or desk.shown is not shown or not (made and is_finished(made[0].trace())):
             return  # stopped, refused, or no longer what the page shows
         desk.decoding = made[0]
         if what != "blank":
@@ -159,10 +159,6 @@ def picture_tab(session: Any, examples: Sequence[PictureExample]) -> None:
         if update.rows is not None and desk.two_lanes:
             changes[table] = figures(update.rows)
         return changes
-
-    def stop_run(desk: Desk) -> Iterator[dict]:
-        for update in stop(desk.current):
-            yield parts(update, desk)
 
     def put(desk: Desk, shown: Shown, ask: str, prompt: str, said: str) -> dict:
         """Another picture on the page: what was decoded about the one before goes; a question of one's own stays."""
@@ -262,7 +258,12 @@ def picture_tab(session: Any, examples: Sequence[PictureExample]) -> None:
         **HIDDEN,
     )
     stop_button.click(
-        stop_run, desk, [single, pair, table, notice, choice], cancels=[running], concurrency_limit=None, **HIDDEN
+        lambda desk: parts(stop(desk.current), desk),
+        desk,
+        [single, pair, table, notice, choice],
+        cancels=[running],
+        concurrency_limit=None,
+        **HIDDEN,
     )
     running.failure(
         lambda desk: parts(broken_off(desk.current), desk), desk, [single, pair, table, notice, choice], **HIDDEN
@@ -306,12 +307,6 @@ def of_example(example: PictureExample) -> Shown:
         codes=example.codes,
         seen=data_url(example.seen, CLEAR_SIDE),
     )
-
-
-def is_finished(decoding: Any) -> bool:
-    """Whether a decoding has placed every token."""
-    trace = decoding.trace()
-    return trace.mask_id not in trace.output_ids
 
 
 def words_message(words: Iterable[Sequence[Any]] | None = None, state: str | None = None) -> str:

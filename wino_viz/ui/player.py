@@ -14,8 +14,8 @@ the same to send at the end of a run as at its start; the browser keeps what it 
         yield trace_message(trace, run)
     button.click(decode, outputs=player, show_progress="hidden")
 
-Always end with `trace_message` (or `stopped_message` with what there is of the trace): it brings a browser that missed a
-message up to date, and is all that a player sees whose tab was opened later.
+Always end with `trace_message`, also a run that was stopped: it brings a browser that missed a message up to date, and is all
+that a player sees whose tab was opened later. A browser may skip any message that another one follows at once.
 
 The JavaScript and the style are in assets/player. They travel with the component, so an app has nothing to pass to
 `launch`. Model output is untrusted: the template is static, and the script writes tokens as text only.
@@ -96,16 +96,18 @@ def trace_message(
     lane: int = 0,
     title: str | None = None,
     verdict: Mapping[str, Any] | None = None,
+    stopped: str = "",
     at: int = 0,
     play: bool = False,
 ) -> str:
     """A whole trace: the last message of `run` (the playhead stays where it is), or without `run` a recorded example.
 
-    `verdict` is {"correct": True, False or None, "faithful": whether nothing else is wrong, "text": one line}. `at` is the
-    pass at which an example opens, and `play` starts it there; both are for traces that were not streamed.
+    `verdict` is {"correct": True, False or None, "faithful": whether nothing else is wrong, "text": one line}. `stopped` says
+    that the run ended early ("Stopped here."), and the trace is what there is. `at` is the pass at which an example opens,
+    and `play` starts it there; both are for traces that were not streamed.
     """
     message = {"type": "trace", "run": run or new_run(), "lane": lane, "trace": trace.to_dict(), "at": at, "play": play}
-    return dumps(_with(message, title=title, verdict=verdict))
+    return dumps(_with(message, title=title, verdict=verdict, stopped=stopped or None))
 
 
 def lanes_message(
@@ -114,18 +116,14 @@ def lanes_message(
     *,
     titles: Sequence[str] = (),
     verdicts: Sequence[Mapping[str, Any] | None] = (),
+    stopped: Sequence[str] = (),
     at: int = 0,
     play: bool = False,
 ) -> str:
     """Whole traces side by side, as `trace_message`: the last message of a comparison, or a recorded one."""
     message = {"type": "lanes", "run": run or new_run(), "traces": [trace.to_dict() for trace in traces]}
-    return dumps({**message, "titles": list(titles), "verdicts": list(verdicts), "at": at, "play": play})
-
-
-def stopped_message(run: str, text: str, *, lane: int = 0, trace: Trace | None = None) -> str:
-    """The run ended early. `text` says so ("Stopped after 7 passes."), `trace` is what there is of it."""
-    message = {"type": "stopped", "run": run, "lane": lane, "text": text}
-    return dumps(_with(message, trace=trace.to_dict() if trace else None))
+    about = {"titles": list(titles), "verdicts": list(verdicts), "stopped": list(stopped)}
+    return dumps({**message, **about, "at": at, "play": play})
 
 
 def clear_message() -> str:

@@ -17,35 +17,36 @@ from wino_viz.ui.player import (
     new_run,
     start_message,
     step_message,
-    stopped_message,
     trace_message,
 )
 from wino_viz.ui.widgets import say
 
 BROKEN = "The run broke off through a fault that is not yours; the server’s log says which. You can run again."
 BEFORE_ANY = "Stopped before the first pass."
+STOPPED = "Stopped here."
 
 
 @dataclass
 class Current:
     """What runs on one page: the id of the run ("": nothing), its decodings (empty before the first pass), whether the
-    last run broke off through a fault, the run that was called off before it ended, and what a Stop said ("": none
-    came), as the run's "Decoding …" may land after it.
+    last run broke off through a fault, the run that was called off before it ended, and what a Stop said (None: none
+    came), as what was on its way of the run may land after it.
     """
 
     run: str = ""
     decodings: Sequence[Any] = field(default_factory=tuple)
+    titles: Sequence[str] = field(default_factory=tuple)
     broken: bool = False
     called_off: str = ""
-    stopped: str = ""
+    stopped: Update | None = None
 
     def begin(self) -> str:
         """A new run, which ends the one before it."""
-        self.run, self.decodings, self.broken, self.stopped = new_run(), (), False, ""
+        self.run, self.decodings, self.titles, self.broken, self.stopped = new_run(), (), (), False, None
         return self.run
 
     def end(self) -> None:
-        self.run, self.decodings, self.stopped = "", (), ""
+        self.run, self.decodings, self.titles, self.stopped = "", (), (), None
 
 
 @dataclass(frozen=True)
@@ -88,15 +89,13 @@ def broken_off(current: Current) -> Update:
     """
     if current.broken:
         return Update(notice=say(BROKEN, "error"))
-    if current.stopped:
-        words = current.stopped
-        current.end()
-        return Update(notice=say(words))
-    if current.run and current.called_off == current.run:
-        run, decodings = current.run, current.decodings
-        current.end()
-        return Update(whole(decodings, run) if decodings else None, say(_stopped_after(decodings)))
-    return NOTHING_MORE
+    said = current.stopped
+    if said is None and current.run and current.called_off == current.run:
+        said = _stopped(current)
+    if said is None:
+        return NOTHING_MORE
+    current.end()
+    return said
 
 
 def _watch(
@@ -113,7 +112,7 @@ def _watch(
     if current.run != run:
         yield NOTHING_MORE
         return
-    current.decodings = decodings
+    current.decodings, current.titles = decodings, titles
     names = [*titles] or [decoder_words(decoding.settings.to_dict()) for decoding in decodings]
     rows = [{"title": name} for name in names]
     for lane, decoding in enumerate(decodings):
@@ -149,21 +148,24 @@ def _passes(decodings: Sequence[Any], run: str) -> Iterator[tuple[str, int | Non
                 yield trace_message(done.trace(), run, lane=lane, verdict=done.verdict()), lane
 
 
-def stop(current: Current) -> Iterator[Update]:
-    """End what runs on this page: the player keeps the passes made so far."""
-    run, decodings = current.run, current.decodings
+def stop(current: Current) -> Update:
+    """End what runs on this page: the player keeps the passes made so far.
+
+    All is said in one message: of two that come together, a busy browser shows the last alone.
+    """
+    if not current.run:
+        current.end()
+        return Update(notice=say("Nothing is running now."))
+    said = _stopped(current)
     current.end()
-    if not run:
-        yield Update(notice=say("Nothing is running now."))
-        return
-    words = _stopped_after(decodings)
-    current.stopped = words
-    if not decodings:
-        yield Update(notice=say(words))
-        return
-    for lane in range(len(decodings)):
-        yield Update(player=stopped_message(run, "Stopped here.", lane=lane), notice=say(words))
-    yield Update(player=whole(decodings, run))
+    current.stopped = said
+    return said
+
+
+def _stopped(current: Current) -> Update:
+    decodings = current.decodings
+    player = whole(decodings, current.run, titles=current.titles, stopped=STOPPED) if decodings else None
+    return Update(player, say(_stopped_after(decodings)))
 
 
 def _stopped_after(decodings: Sequence[Any]) -> str:
@@ -174,13 +176,26 @@ def _stopped_after(decodings: Sequence[Any]) -> str:
 
 
 def whole(
-    decodings: Sequence[Any], run: str, verdicts: Sequence[dict[str, Any]] = (), titles: Sequence[str] = ()
+    decodings: Sequence[Any],
+    run: str,
+    verdicts: Sequence[dict[str, Any]] = (),
+    titles: Sequence[str] = (),
+    stopped: str = "",
 ) -> str:
-    """The last message of a run, with all of it: a player that was not there meanwhile shows it too."""
+    """The last message of a run, with all of it: a player that was not there meanwhile shows it too.
+
+    `stopped` is said of those that still have masks.
+    """
     traces = [decoding.trace() for decoding in decodings]
+    early = ["" if is_finished(trace) else stopped for trace in traces]
     if len(traces) == 1:
-        return trace_message(traces[0], run, verdict=verdicts[0] if verdicts else None)
-    return lanes_message(traces, run, verdicts=verdicts, titles=titles)
+        return trace_message(traces[0], run, verdict=verdicts[0] if verdicts else None, stopped=early[0])
+    return lanes_message(traces, run, verdicts=verdicts, titles=titles, stopped=early)
+
+
+def is_finished(trace: Any) -> bool:
+    """Whether every token is placed."""
+    return trace.mask_id not in trace.output_ids
 
 
 def refusal(error: ValueError) -> str:
