@@ -159,7 +159,7 @@ def test_the_picture_as_the_model_sees_it_can_be_shown_before_any_run(serve, ope
     page = multimodal(open_page(serve(app(fresh), theme=theme(), **LAUNCH)))
     assert not fresh.loaded
     page.get_by_role("button", name="Show them now").click()
-    expect(page.locator("#picture-strip .picture-seen img")).to_be_visible(timeout=30_000)
+    expect(page.locator("#picture-strip .picture-seen img")).to_be_visible(timeout=60_000)
     assert fresh.loaded
     page.locator("#picture-new").click()  # from now on at once
     expect(page.locator(".picture-own figcaption")).not_to_contain_text("scene 7,")
@@ -335,7 +335,7 @@ def test_against_a_blank_picture_the_words_that_came_from_the_picture_show(page)
     ]
     expect(page.locator("#picture-figures tbody tr").nth(1)).to_contain_text("With a blank picture")
     words = page.locator("#picture-words .words-line .words-token")
-    expect(words.first).to_be_visible(timeout=30_000)
+    expect(words.first).to_be_visible(timeout=60_000)
     falls = [float(word.evaluate("(word) => word.style.getPropertyValue('--fall')")) for word in words.all()]
     assert max(falls) > 0 and all(0 <= fall <= 1 for fall in falls)
     words.first.focus()
@@ -352,7 +352,7 @@ def test_after_one_run_the_model_can_be_asked_which_words_came_from_the_picture(
     run(page, "picture")
     finish(page)
     page.get_by_role("button", name="Ask the model").click()
-    expect(page.locator("#picture-words .words-line .words-token").first).to_be_visible(timeout=30_000)
+    expect(page.locator("#picture-words .words-line .words-token").first).to_be_visible(timeout=60_000)
     page.locator("#picture-new").click()
     expect(page.locator("#picture-words .words")).to_be_empty()
 
@@ -510,16 +510,16 @@ def test_a_model_that_is_not_there_is_a_sentence(serve, open_page):
     page = multimodal(open_page(serve(app(session), theme=theme(), **LAUNCH)))
     run(page, "picture")
     expect(say(page, "picture")).to_contain_text(
-        "the model nowhere can't be loaded: no model 'nowhere'", timeout=30_000
+        "the model nowhere can't be loaded: no model 'nowhere'", timeout=60_000
     )
     page.get_by_role("button", name="Show them now").click()
-    expect(page.get_by_role("button", name="Show them now")).to_be_enabled(timeout=30_000)
+    expect(page.get_by_role("button", name="Show them now")).to_be_enabled(timeout=60_000)
 
 
 def test_wrong_values_get_a_sentence_beside_run(page):
     question(page).fill(" ")
     run(page, "picture")
-    expect(say(page, "picture")).to_contain_text("the prompt is empty", timeout=15_000)
+    expect(say(page, "picture")).to_contain_text("the prompt is empty", timeout=60_000)
     page.locator("#picture-new").click()
     expect(question(page)).to_have_value(CAPTION_PROMPTS[0])
     page.locator("#picture-more button").first.click()

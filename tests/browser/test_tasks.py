@@ -97,7 +97,7 @@ def test_a_kind_of_problem_brings_a_new_one_with_its_lengths_and_settings(page):
     expect(prompt_of(page)).to_have_value(re.compile(r"^Make \d+ from \d+, \d+ and \d+"))
     assert lengths(page) == ["64", "32"]
     page.locator("#decode-run").click()
-    expect(said(page)).to_contain_text(re.compile("^. (Right|Wrong): "), timeout=30_000)
+    expect(said(page)).to_contain_text(re.compile("^. (Right|Wrong): "), timeout=60_000)
 
 
 def test_a_sudoku_written_bare_is_reworded_run_and_judged(page):
@@ -107,7 +107,7 @@ def test_a_sudoku_written_bare_is_reworded_run_and_judged(page):
     expect(said(page)).to_have_text("A sudoku with one solution. Press Run.")
     assert lengths(page) == ["32", "32"]
     page.locator("#decode-run").click()
-    expect(said(page)).to_contain_text(re.compile("^. (Right|Wrong): "), timeout=30_000)
+    expect(said(page)).to_contain_text(re.compile("^. (Right|Wrong): "), timeout=60_000)
     type_in(page, "Ana has 3 pears. Ana buys 2 pears. How many pears are there?")
     expect(kind(page, "Story")).to_be_checked()
     assert lengths(page) == ["128", "64"]
@@ -116,8 +116,8 @@ def test_a_sudoku_written_bare_is_reworded_run_and_judged(page):
 def test_run_pressed_at_once_uses_what_suits_the_typed_problem(page):
     prompt_of(page).fill(PUZZLE)
     page.locator("#decode-run").click()
-    expect(page.locator("#decode-player .wp-token[data-position]")).to_have_count(32, timeout=30_000)
-    expect(said(page)).to_contain_text(re.compile("Right|Wrong"), timeout=30_000)
+    expect(page.locator("#decode-player .wp-token[data-position]")).to_have_count(32, timeout=60_000)
+    expect(said(page)).to_contain_text(re.compile("Right|Wrong"), timeout=60_000)
 
 
 @pytest.mark.parametrize(
@@ -165,8 +165,8 @@ def test_two_decoders_get_the_settings_of_the_task(page):
     take(page, "Sudoku", "compare")
     expect(prompt_of(page, "compare")).to_have_value(re.compile(ASKED))
     page.locator("#compare-run").click()
-    expect(page.locator("#compare-player .wp-lane").nth(1).locator(".wp-token")).to_have_count(32, timeout=30_000)
-    expect(said(page, "compare")).to_contain_text("Done in", timeout=40_000)
+    expect(page.locator("#compare-player .wp-lane").nth(1).locator(".wp-token")).to_have_count(32, timeout=60_000)
+    expect(said(page, "compare")).to_contain_text("Done in", timeout=60_000)
 
 
 def test_a_model_that_knows_word_problems_alone_offers_no_choice_but_still_judges(mini, serve, open_page, tmp_path):
