@@ -138,6 +138,22 @@ def test_planted_errors_are_other_words_of_the_same_kind_in_some_answers(scenes:
     assert (changed.sum(1) == 0).any()
 
 
+def test_parts_of_some_pictures_are_hidden_and_nothing_else_is(batch):
+    scenes = Scenes(EMBEDDED / "mmada-mini", hidden=0.5)
+    ids, starts = scenes.to_ids(batch, torch.device("cpu"))
+    ids, starts = ids.repeat(20, 1), starts.repeat(20)
+    read = scenes.context(ids, starts, torch.Generator().manual_seed(0))
+    mask_id = scenes.tokenizer.convert_tokens_to_ids("<|mdm_mask|>")
+    hidden = read == mask_id
+    codes = slice(2, 2 + 256)
+    assert not hidden[:, :2].any() and not hidden[:, 258:].any()
+    shares = hidden[:, codes].float().mean(1)
+    assert 0.35 < (shares == 0).float().mean() < 0.65  # so many pictures are whole
+    assert 0.4 < shares.max() < 0.6 and shares.mean() == pytest.approx(0.125, abs=0.03)
+    whole = Scenes(EMBEDDED / "mmada-mini").context(ids, starts, torch.Generator().manual_seed(0))
+    assert torch.equal(whole[:, 258:], read[:, 258:]) and torch.equal(whole[:, :258], ids[:, :258])
+
+
 @pytest.mark.parametrize("processes", [1, 2])
 def test_what_training_writes_sees_and_captions(processes: int, tmp_path: Path):
     out = tmp_path / "model"
