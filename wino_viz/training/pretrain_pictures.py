@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -260,13 +260,13 @@ def corpus(examples: int, seed: int) -> Iterable[str]:
         yield from pair(generate(rng, "train"), rng, 0.6)
 
 
-def main() -> None:
-    arguments = parser(__doc__)
-    arguments.add_argument("--blobs", type=float, default=0.0, help="share of the pictures with blobs (default: 0)")
-    arguments.add_argument(
+def main(arguments: Sequence[str] | None = None) -> None:
+    command = parser(__doc__)
+    command.add_argument("--blobs", type=float, default=0.0, help="share of the pictures with blobs (default: 0)")
+    command.add_argument(
         "--hidden", type=float, default=0.0, help="share of the pictures with hidden parts (default: 0)"
     )
-    options = arguments.parse_args()
+    options = command.parse_args(arguments)
     recipe = recipe_of(options)
     if options.init and not (options.out / "tokenizer.json").exists():
         tokens.save_tokenizer(PreTrainedTokenizerFast.from_pretrained(options.init), options.out)
