@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from wino_viz.decoding import ThresholdSettings
+from wino_viz.decoding import ThresholdSettings, WinoSettings
 from wino_viz.models.files import ADAPTER_FILE, CONFIG_FILE, model_folder
 from wino_viz.session import Session
 
@@ -30,6 +30,11 @@ log = logging.getLogger(__name__)
 def is_wino_plus(model: str) -> bool:
     """Whether a model's name (or its folder's) says that it is a WINO+ model: "llada-mini-wino-plus"."""
     return _NAME.search(model) is not None
+
+
+def usual_spec(model: str) -> str:
+    """The SPEC of the decoder that a model is usually run with: WINO, or for a WINO+ model threshold."""
+    return RULE if is_wino_plus(model) else WinoSettings.name
 
 
 def wino_plus(session: Session, load: Callable[[str], Checkpoint] | None = None) -> Session | None:
