@@ -23,7 +23,7 @@ from wino_viz.decoding import shadow_attention
 from wino_viz.models.checkpoint import Checkpoint
 from wino_viz.session import Session
 from wino_viz.trace import Trace
-from wino_viz.ui.examples import Example, best_example, pair_to_compare, read_examples
+from wino_viz.ui.examples import Example, best_example, read_examples, recorded_together
 from wino_viz.ui.mask import mask_message, pack, unpack
 from wino_viz.ui.page import LAUNCH, build_page, theme
 
@@ -311,7 +311,7 @@ def test_a_fault_in_the_model_is_said_and_does_not_last(page, paced):
 
 def test_both_lanes_reach_their_ends_and_the_table_is_filled(page):
     page.get_by_role("tab", name="Compare").click()
-    pair = pair_to_compare(read_examples())
+    pair = recorded_together(read_examples(), [("standard", False), ("wino", False)])
     table = page.locator("#compare-figures table")
     if pair:
         expect(table.locator("tbody tr").first).to_contain_text(str(pair[0].trace.forward_passes))

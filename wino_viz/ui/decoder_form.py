@@ -73,6 +73,7 @@ def decoder_choices(session: Any, plus: Any = None) -> list[DecoderChoice]:
 class DecoderForm:
     """A decoder and its settings; those of the others are hidden by the page's style.
 
+    `inputs` are its components, the choice first; `keys` say of the others whose setting each is, as (choice, setting).
     `first` are settings that the chosen one begins with instead of its preset's; `optional`: it may be none.
     """
 
@@ -98,14 +99,14 @@ class DecoderForm:
                 with gr.Column(elem_classes=f"for-{choice.key}", min_width=200):
                     begins = choice.usual().to_dict() | dict((first or {}) if choice.key == chosen else {})
                     components[choice.key] = _controls(choice.rule, SimpleNamespace(**begins))
-        self._keys = [(key, setting) for key, own in components.items() for setting in own]
+        self.keys = [(key, setting) for key, own in components.items() for setting in own]
         self.inputs = [self.name, *(component for own in components.values() for component in own.values())]
 
     def read(self, name: str, *values: Any) -> Chosen | None:
         """What is chosen, from the values of `inputs`; None where that is none. ValueError with one sentence."""
         if name == NONE:
             return None
-        said = {setting: value for (owner, setting), value in zip(self._keys, values, strict=True) if owner == name}
+        said = {setting: value for (owner, setting), value in zip(self.keys, values, strict=True) if owner == name}
         choice = self.choices[name]
         return Chosen(choice.session, choice.session.settings(choice.rule, **said))
 
@@ -115,20 +116,20 @@ class DecoderForm:
 
     def fill(self, usual: Mapping[str, Any], name: Any = None) -> tuple:
         """Values of `inputs` for the settings of every choice; the choice among them stays unless it is named."""
-        return name or gr.skip(), *(getattr(usual[owner], setting) for owner, setting in self._keys)
+        return name or gr.skip(), *(getattr(usual[owner], setting) for owner, setting in self.keys)
 
     def show(self, trace: Any) -> tuple:
         """Values of `inputs` that show how a trace was made; what it does not say stays."""
         key = self._key_of(trace)
         said = {(key, setting): value for setting, value in trace.decoder.items()}
-        return key, *(said.get(owned, gr.skip()) for owned in self._keys)
+        return key or gr.skip(), *(said.get(owned, gr.skip()) for owned in self.keys)
 
-    def _key_of(self, trace: Any) -> Any:
-        """The choice that makes such traces: its rule on its model, else the rule on any."""
+    def _key_of(self, trace: Any) -> str | None:
+        """The choice that makes such traces: its rule on its model, else the rule on any; None for a rule not known."""
         fits = [choice for choice in self.choices.values() if choice.rule == trace.decoder["name"]]
         kin = is_wino_plus(trace.model)
         best = min(fits, key=lambda c: (c.session.model != trace.model, (c.key == PLUS) != kin), default=None)
-        return gr.skip() if best is None else best.key
+        return best and best.key
 
 
 def _controls(rule: str, usual: Any) -> dict[str, Any]:
