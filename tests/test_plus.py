@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.stand_in import BASE, PRESETS, TAU, write_adapter, write_whole
+from wino_viz.cli import main
 from wino_viz.decoding import ThresholdSettings
 from wino_viz.models.checkpoint import Checkpoint, load_checkpoint
 from wino_viz.plus import RULE, is_wino_plus, wino_plus
@@ -131,3 +132,13 @@ def test_one_that_cannot_be_loaded_says_so_and_leaves_the_base_alone(beside, min
     with pytest.raises(ModelUnavailable, match=r"llada-mini-wino-plus can't be loaded: .*00003.safetensors is missing"):
         plus.start(QUESTION, plus.settings(RULE))
     assert finished(session, session.settings("wino")).forward_passes > 0
+
+
+def test_the_command_line_decodes_it_by_threshold_unless_told_otherwise(beside, tmp_path, capsys):
+    plus = wino_plus(beside(write_whole))
+    command = ["decode", "--model", plus.model, "--prompt", QUESTION, "--gen-length", "32", "--block-length", "16"]
+    for more, expected in (([], ("threshold", TAU)), (["--decoder", "threshold:tau=0.5"], ("threshold", 0.5))):
+        assert main([*command, *more, "--trace", str(tmp_path / "t.json")]) == 0
+        trace = Trace.from_json((tmp_path / "t.json").read_text())
+        assert (trace.model, trace.decoder["name"], trace.decoder["tau"]) == (plus.model, *expected)
+    assert "0 revocations" in capsys.readouterr().err

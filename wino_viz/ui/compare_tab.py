@@ -10,7 +10,7 @@ import gradio as gr
 
 from wino_viz.ui.decode_tab import on_end, shown_parts
 from wino_viz.ui.decoder_form import NONE, PLUS, WINO, DecoderForm, decoder_choices
-from wino_viz.ui.examples import Example, best_example, recorded_together
+from wino_viz.ui.examples import Example, best_example, most_telling_pass, recorded_together
 from wino_viz.ui.forms import HIDDEN, MODEL_QUEUE, CanvasForm, Forms, ProblemForm
 from wino_viz.ui.player import MOST_LANES, Player, clear_message, lanes_message
 from wino_viz.ui.watching import Current, figures_row, watch
@@ -21,7 +21,7 @@ LANES = (("compare-left", "First decoder"), ("compare-right", "Second decoder"),
 WITHOUT_PLUS = (("standard", "threshold", WINO), ("standard", WINO, NONE))
 WITH_PLUS = (("standard", WINO, NONE), ("threshold", WINO, PLUS))
 RECORDED = "Below: recorded. Press Run to decode anew."
-MATCHED = "Threshold gets WINO’s τ1, so that what differs is the verification. Press Run."
+MATCHED = "Threshold gets WINO’s τ1: the same lenient drafting, never checked. Press Run."
 ON_RUN = "(...values) => { winoPage.onRun('compare'); return values; }"
 
 
@@ -110,7 +110,10 @@ def _recorded(session: Any, recorded: Sequence[Example]) -> str | None:
     if not recorded:
         return None
     verdicts = [session.judge(example.record, example.trace.text) for example in recorded]
-    return lanes_message([example.trace for example in recorded], verdicts=verdicts)
+    at = max(
+        (e.trace for e in recorded), key=lambda trace: trace.revocations
+    )  # what WINO takes back, beside the others
+    return lanes_message([example.trace for example in recorded], verdicts=verdicts, at=most_telling_pass(at))
 
 
 def _recorded_figures(session: Any, recorded: Sequence[Example]) -> str:

@@ -165,7 +165,7 @@ class ProblemForm:
 class Forms:
     """What a tab fills in beside the problem: its decoders, and the canvas that they share.
 
-    `matched`: beside WINO, threshold usually has WINO's τ1 as its τ, so that what differs is the verification.
+    `matched`: beside WINO, threshold usually has WINO's τ1 as its τ: the same lenient drafting, without the verification.
     """
 
     def __init__(self, decoders: Sequence[DecoderForm], canvas: CanvasForm, matched: bool = False) -> None:
