@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from wino_viz.arguments import Parser, whole
 from wino_viz.decoding import DECODERS
+from wino_viz.plus import usual_spec
 from wino_viz.session import Session, WordFromPicture
 
 if TYPE_CHECKING:
@@ -58,7 +59,9 @@ def _parser() -> argparse.ArgumentParser:
     decode.set_defaults(run=run_decode)
     _model_option(decode)
     _picture_options(decode)
-    decode.add_argument("--decoder", default="wino", metavar="SPEC", help=f"{', '.join(DECODERS)} (default: wino)")
+    decode.add_argument(
+        "--decoder", metavar="SPEC", help=f"{', '.join(DECODERS)} (default: wino; for a WINO+ model threshold)"
+    )
     decode.add_argument("--tau1", type=float, help="WINO drafts above this confidence, 0 to 1")
     decode.add_argument("--tau2", type=float, help="WINO re-masks below this verification probability, 0 to 1")
     decode.add_argument("--gen-length", type=int, help="tokens to generate")
@@ -157,7 +160,7 @@ def run_decode(options: argparse.Namespace, arguments: Sequence[str]) -> int:
         raise ValueError("--words goes with --trace OUT.json, the file that keeps them")
     image = None if file is None else _open(file)
     session = Session(options.model or (SEES if image else READS), _loader(options), task)
-    settings = session.parse(options.decoder)
+    settings = session.parse(options.decoder or usual_spec(session.model))
     for name in ("tau1", "tau2"):
         if (value := getattr(options, name)) is not None:
             if not hasattr(settings, name):

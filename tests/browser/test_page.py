@@ -23,7 +23,7 @@ from wino_viz.decoding import shadow_attention
 from wino_viz.models.checkpoint import Checkpoint
 from wino_viz.session import Session
 from wino_viz.trace import Trace
-from wino_viz.ui.examples import Example, best_example, pair_to_compare, read_examples
+from wino_viz.ui.examples import Example, best_example, read_examples, recorded_together
 from wino_viz.ui.mask import mask_message, pack, unpack
 from wino_viz.ui.page import LAUNCH, build_page, theme
 
@@ -311,7 +311,7 @@ def test_a_fault_in_the_model_is_said_and_does_not_last(page, paced):
 
 def test_both_lanes_reach_their_ends_and_the_table_is_filled(page):
     page.get_by_role("tab", name="Compare").click()
-    pair = pair_to_compare(read_examples())
+    pair = recorded_together(read_examples(), [("standard", False), ("wino", False)])
     table = page.locator("#compare-figures table")
     if pair:
         expect(table.locator("tbody tr").first).to_contain_text(str(pair[0].trace.forward_passes))
@@ -330,7 +330,7 @@ def test_a_comparison_moves_pass_by_pass_and_can_be_stopped(page, session):
     page.get_by_role("tab", name="Compare").click()
     choose(page.locator("#compare-right-decoder"), "Standard")
     run(page, "compare")
-    counted = page.locator("#compare-player .wp-counter-passes dd")
+    counted = page.locator("#compare-player .wp-lane:visible .wp-counter-passes dd")
     wait_for_pass(page, 4, "compare")
     made = [int(text.split()[0]) for text in counted.all_inner_texts()]
     assert abs(made[0] - made[1]) <= 2

@@ -11,8 +11,8 @@ from gradio_client import Client
 from playwright.sync_api import Locator, Page, expect
 
 from tests.sudoku_trace import PUZZLE, sudoku_trace
-from wino_viz.models.checkpoint import Checkpoint
-from wino_viz.session import MODELS, Session
+from wino_viz.models.checkpoint import EMBEDDED, Checkpoint
+from wino_viz.session import Session
 from wino_viz.ui.examples import read_examples
 from wino_viz.ui.page import LAUNCH, build_page, theme
 
@@ -25,7 +25,7 @@ ASKED = "Fill in the zeros of this 4x4 sudoku: "
 def session(mini: Checkpoint, tmp_path_factory) -> Session:
     """The embedded model as if it had learned three tasks: its presets name them."""
     folder = tmp_path_factory.mktemp("three-tasks")
-    presets = json.loads((MODELS / "llada-mini" / "presets.json").read_text())
+    presets = json.loads((EMBEDDED / "llada-mini" / "presets.json").read_text())
     presets |= {"sudoku": SUDOKU, "countdown": COUNTDOWN}
     (folder / "presets.json").write_text(json.dumps(presets))
     return Session(str(folder), load=lambda name: mini)
