@@ -17,7 +17,6 @@ import gradio as gr
 import pytest
 
 sync_api = pytest.importorskip("playwright.sync_api")
-sync_api.expect.set_options(timeout=15_000)  # a busy machine takes more than the usual 5 s to open a page
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
 FLAGS = [
