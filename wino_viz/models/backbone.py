@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import torch
-from transformers import PreTrainedConfig, PreTrainedModel
+from transformers import GenerationConfig, PreTrainedConfig, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
 from wino_viz.models.files import CheckpointError, check_tensors, read_shapes
@@ -52,7 +52,12 @@ def load_backbone(
     renamed = {f"^{re.escape(theirs)}$": ours for ours, theirs in names.items() if theirs != ours}
     with _quiet():
         model = model_class.from_pretrained(
-            folder, config=config, key_mapping=renamed or None, dtype=dtype, local_files_only=True
+            folder,
+            config=config,
+            key_mapping=renamed or None,
+            dtype=dtype,
+            local_files_only=True,
+            generation_config=GenerationConfig(),  # the folder's is of no use here, and may hold keys of its own class
         )
     broken = [name for name, tensor in model.state_dict().items() if not tensor.isfinite().all()]
     if broken:

@@ -171,8 +171,11 @@ def save_model(
 ) -> None:
     """Write config.json (with the keys of `more`) and safetensors shards in the published LLaDA format.
 
-    shard_size: of one file; the usual one keeps an embedded model's files under 15 MB.
+    shard_size: of one file; the usual one keeps an embedded model's files under 15 MB. Raises ValueError for another
+    backbone than LLaDA's.
     """
+    if not isinstance(model.config, LlamaConfig):
+        raise ValueError(f"only LLaDA's backbone can be written in LLaDA's format, not {type(model).__name__}")
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {llada_name(name): t.detach().to("cpu", dtype).contiguous() for name, t in model.state_dict().items()}
     save_torch_state_dict(tensors, folder, max_shard_size=shard_size)
