@@ -110,6 +110,8 @@ def test_no_row_sees_the_token_that_it_judges_wherever_a_copy_of_it_stands(promp
     asked = Forward(ids, rows, ids[judged], shadow_position_ids(*shape), shadow_attention(*shape))
     laid_out = NextPosition()(asked)
     assert len(laid_out.ids) == len(ids)
+    unasked = NextPosition()(replace(asked, attention=None))
+    assert np.array_equal(unasked.attention, laid_out.attention)  # it does not rely on the mask for LLaDA
     for position, row in zip(judged, laid_out.rows, strict=True):
         token, before = ids[position], ids[position - 1]
         seen = laid_out.attention[row]

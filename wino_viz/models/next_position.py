@@ -76,8 +76,13 @@ class NextPosition:
             attention=self._attention(forward.attention, length, before),
         )
 
-    def _attention(self, attention: np.ndarray, length: int, before: np.ndarray) -> np.ndarray:
-        """(T, T) bool; slot n of the shadow, which begins at `length`, stands at before[n] and judges before[n] + 1."""
+    def _attention(self, attention: np.ndarray | None, length: int, before: np.ndarray) -> np.ndarray:
+        """(T, T) bool; slot n of the shadow, which begins at `length`, stands at before[n] and judges before[n] + 1.
+
+        What the decoder's mask hides (None: nothing) stays hidden; what the rule above hides is hidden whatever it says.
+        """
+        if attention is None:
+            attention = np.ones((length + len(before),) * 2, dtype=bool)
         last = self._last  # read once: several threads may decode with the same model
         if last is not None and last[0] is attention:
             return last[1]
