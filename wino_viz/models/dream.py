@@ -29,8 +29,8 @@ tokenizer       vocab.json, merges.txt and added tokens, no tokenizer.json [HFX 
                 answer there, HFX].
 chat            Qwen's: <|im_start|>role, line break, message, <|im_end|>, line break, "You are a helpful assistant." as
                 the system's message [HFX card of apple/DiffuCoder-7B-cpGRPO]; asked with add_generation_prompt [SRC README of
-                HKUNLP/Dream]; a turn ends with <|im_end|> [SRC ZHZisZZ/dllm dllm/utils]. The checkpoint's own template is what is used: in tokenizer_config.json or, DiffuCoder,
-                in chat_template.jinja.
+                HKUNLP/Dream]; a turn ends with <|im_end|> [SRC dllm, and DiffuCoder's card]. The checkpoint's own template is
+                what is used: in tokenizer_config.json or, DiffuCoder, in chat_template.jinja.
 """
 
 from __future__ import annotations
