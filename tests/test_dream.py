@@ -1,4 +1,4 @@
-"""Dream and DiffuCoder folders as published, at small depth: loaded without their code, decoded, and refused in a sentence."""
+"""Dream and DiffuCoder folders as published, at small depth: loaded without their code, decoded, or refused."""
 
 import json
 import shutil

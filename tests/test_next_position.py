@@ -1,4 +1,4 @@
-"""Models whose rows predict the next position: who answers for a position, and a shadow in which no row sees what it judges."""
+"""Models whose rows predict the next position: who answers for one, and a shadow where no row sees what it judges."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -67,8 +67,8 @@ def deep() -> Denoiser:
 
 
 def by_hand(model: Qwen2ForCausalLM, ids: np.ndarray, hidden: Callable | None = None) -> np.ndarray:
-    """(T, V) probabilities of the token at each position: from the row before it, every row seeing every column, but for
-    the pairs that `hidden(row, column)` names. Row 0 is of no use."""
+    """(T, V) probabilities of the token at each position, by the row before it; every row sees every column, but for the
+    pairs that `hidden(row, column)` names. Row 0 is of no use."""
     length = len(ids)
     mask = torch.zeros(1, 1, length, length)
     for row in range(length):
@@ -81,7 +81,7 @@ def by_hand(model: Qwen2ForCausalLM, ids: np.ndarray, hidden: Callable | None = 
 
 
 def half_done(block: int, seed: int = 0) -> tuple[Forward, np.ndarray]:
-    """WINO's request in the middle of a block, of which every second position is placed: (request, placed positions)."""
+    """WINO's request in the middle of a block with every second position placed: (request, placed positions)."""
     generator = np.random.default_rng(seed)
     ids = np.concatenate((PROMPT, np.full(GEN + BLOCK, MASK)))
     start = len(PROMPT) + block * BLOCK
@@ -213,7 +213,7 @@ def test_two_neighbours_in_one_layer_do_not_judge_by_each_others_copies():
 
 
 def test_through_all_layers_a_token_reaches_its_judge_only_by_other_rows(deep: Denoiser):
-    """As with LLaDA: WINO hides a token from its judge, not from the rows that the judge sees. Hide it there: no change."""
+    """As with LLaDA: WINO hides a token from its judge, not from the rows that it sees. Hidden there: no change."""
     asked, placed = half_done(1)
     slot, position = -1, placed[-1]
     assert not np.array_equal(answers(deep, asked)[slot], answers(deep, with_another_token(asked, position))[slot])

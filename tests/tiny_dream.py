@@ -1,4 +1,4 @@
-"""A Dream or DiffuCoder folder with random weights: the published files, keys, ids, names, type and shards, at small depth."""
+"""A Dream or DiffuCoder folder with random weights: published files, keys, ids, names, type and shards, small depth."""
 
 from __future__ import annotations
 
@@ -29,8 +29,7 @@ REMOTE_CODE = ("configuration_dream.py", "modeling_dream.py", "generation_utils.
 
 
 def write_dream(folder: Path, words: int = WORDS, rows: int = ROWS, *, diffucoder: bool = False) -> Path:
-    """Write the folder, with published ids or with few. Running any of its Python files leaves a file named `ran` in it,
-    and fails."""
+    """Write the folder, with published ids or with few. Running one of its Python files leaves a file `ran`, and fails."""
     folder.mkdir(parents=True)
     for name in REMOTE_CODE:
         trap = (

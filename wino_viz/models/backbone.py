@@ -1,7 +1,7 @@
-"""What the model families share: a decoder of transformers that sees both ways, and weights that are checked by name and
-shape before anything is loaded. Code that comes with a checkpoint is never run.
+"""What the model families share: a decoder of transformers that sees both ways, and weights that are checked by name
+and shape before anything is loaded. Code that comes with a checkpoint is never run.
 
-    model = load_backbone(LlamaForCausalLM, config, Path("assets/models/llada-mini"), torch.float32, name_in_file=llada_name)
+    model = load_backbone(LlamaForCausalLM, config, folder, torch.float32, name_in_file=llada_name)
 """
 
 from __future__ import annotations

@@ -8,8 +8,8 @@
     codes = checkpoint.reader.codes(open_picture("scene.png"))
     canvas = checkpoint.canvas("Please describe this image in detail.", codes)
 
-Embedded models live in assets/models; any other name is a local folder in the published layout of LLaDA, MMaDA, Dream or
-DiffuCoder, or one with a LoRA adapter, which is put on the model that it names (`adapter.py`).
+Embedded models live in assets/models; any other name is a local folder in the published layout of LLaDA, MMaDA, Dream
+or DiffuCoder, or one with a LoRA adapter, which is put on the model that it names (`adapter.py`).
 """
 
 from __future__ import annotations

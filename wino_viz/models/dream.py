@@ -5,32 +5,34 @@
 
 A Dream checkpoint is a Qwen2.5 that was trained on as a masked diffusion model (arXiv 2508.15487; DiffuCoder: arXiv
 2506.20639). Its tensors have Qwen2's names and biases on q, k and v; its attention sees both ways; and as in the
-autoregressive model that it was, the row of one position predicts the next (`next_position.py`). The published folders
-bring Python files with a model and a tokenizer class. They are never run: Qwen2 has both.
+autoregressive model that it was, the row of one position predicts the next (`next_position.py`). The published
+folders bring Python files with a model and a tokenizer class. They are never run: Qwen2 has both.
 
-What this is built on, and where it was read ([SRC] in the source itself, [HFX] in an excerpt of the model's own page, [3P]
-in a third party's copy, [INF] inferred):
+What this is built on, and where it was read ([SRC] in the source itself, [HFX] in an excerpt of the model's own page,
+[3P] in a third party's copy, [INF] inferred):
 
-config.json     model_type "Dream", architectures ["DreamModel"]; hidden_size 3584, intermediate_size 18944, 28 layers, 28
-                heads, 4 key-value heads, vocab_size 152064, rope_theta 1e6, rms_norm_eps 1e-6, untied, bfloat16;
-                mask_token_id 151666, bos, eos and pad 151643; max_position_embeddings 131072 (Dream-Coder 32768); no sliding
-                window, no rope_scaling [HFX apple/DiffuCoder-7B-Instruct config.json, complete; 3P a copy of Dream-Coder's].
-                Dream-v0-Instruct-7B's own: the same ids [3P], the file itself was not seen.
-                Keys left out mean: rope_theta 10000, rms_norm_eps 1e-6, untied [SRC configuration_dream.py].
-architecture    biases on q, k, v and none on o or the MLP, RMSNorm, rotate-half, no mask on attention, `lm_head` apart [SRC
-                NVlabs/Fast-dLLM dream/model/modeling_dream.py]. 339 tensors in 4 shards [INF from the 346 lines of
-                Zigeng/dParallel_Dream_7B_Instruct's index; HFX the file list of apple/DiffuCoder-7B-cpGRPO].
-shift           logits moved by one position to the right before anything is chosen [SRC the same repository's
-                generation_utils_block.py, and every copy of Dream's generation_utils.py that was found].
-tokenizer       vocab.json, merges.txt and added tokens, no tokenizer.json [HFX file lists]; Qwen2's pattern, NFC, byte-level
-                [3P copy of tokenization_dream.py, compared with transformers' Qwen2Tokenizer]. Added: 151643 <|endoftext|>,
-                151644 <|im_start|>, 151645 <|im_end|>, … 151665 <|beginoftext|>, 151666 <|mask|> [HFX added_tokens.json of
-                Zigeng/dParallel_Dream_7B_Instruct]; DiffuCoder pads with 151667 <|dlm_pad|> [3P; its model card cuts the
-                answer there, HFX].
-chat            Qwen's: <|im_start|>role, line break, message, <|im_end|>, line break, "You are a helpful assistant." as
-                the system's message [HFX card of apple/DiffuCoder-7B-cpGRPO]; asked with add_generation_prompt [SRC README of
-                HKUNLP/Dream]; a turn ends with <|im_end|> [SRC dllm, and DiffuCoder's card]. The checkpoint's own template is
-                what is used: in tokenizer_config.json or, DiffuCoder, in chat_template.jinja.
+config.json     model_type "Dream", architectures ["DreamModel"]; hidden_size 3584, intermediate_size 18944, 28
+                layers, 28 heads, 4 key-value heads, vocab_size 152064, rope_theta 1e6, rms_norm_eps 1e-6, untied,
+                bfloat16; mask_token_id 151666, bos, eos and pad 151643; max_position_embeddings 131072 (Dream-Coder
+                32768); no sliding window, no rope_scaling [HFX apple/DiffuCoder-7B-Instruct config.json, complete; 3P
+                a copy of Dream-Coder's]. Dream-v0-Instruct-7B's own: the same ids [3P], the file itself was not seen.
+                Keys left out mean: rope_theta 10000, rms_norm_eps 1e-6, untied [HFX configuration_dream.py of
+                apple/DiffuCoder-7B-Base].
+architecture    biases on q, k, v and none on o or the MLP, RMSNorm, rotate-half, no mask on attention, `lm_head`
+                apart [SRC NVlabs/Fast-dLLM dream/model/modeling_dream.py]. 339 tensors in 4 shards [INF from the 346
+                lines of Zigeng/dParallel_Dream_7B_Instruct's index; HFX the file list of apple/DiffuCoder-7B-cpGRPO].
+shift           logits moved by one position to the right before anything is chosen [SRC NVlabs/Fast-dLLM
+                dream/model/generation_utils_block.py; 3P every copy of Dream's generation_utils.py that was found].
+tokenizer       vocab.json, merges.txt and added tokens, no tokenizer.json [HFX file lists]; Qwen2's pattern, NFC,
+                byte-level [3P copy of tokenization_dream.py, compared with transformers' Qwen2Tokenizer]. Added:
+                151643 <|endoftext|>, 151644 <|im_start|>, 151645 <|im_end|>, … 151665 <|beginoftext|>, 151666
+                <|mask|> [HFX added_tokens.json of Zigeng/dParallel_Dream_7B_Instruct]; DiffuCoder pads with 151667
+                <|dlm_pad|> [3P; its model card cuts the answer there, HFX].
+chat            Qwen's: <|im_start|>role, line break, message, <|im_end|>, line break, "You are a helpful assistant."
+                as the system's message [HFX card of apple/DiffuCoder-7B-cpGRPO]; asked with add_generation_prompt [3P
+                copy of Dream's README]; a turn ends with <|im_end|> [HFX the same card; 3P copy of dllm's tokenizer
+                code]. The checkpoint's own template is what is used: in tokenizer_config.json or, DiffuCoder, in
+                chat_template.jinja.
 """
 
 from __future__ import annotations
@@ -125,8 +127,8 @@ def load_model(
 ) -> Qwen2ForCausalLM:
     """Load a Dream folder (config.json and safetensors shards) for evaluation; `dream` stands in for config.json.
 
-    Row p of its logits predicts position p + 1. Raises CheckpointError naming the first missing, extra or wrongly shaped
-    tensor.
+    Row p of its logits predicts position p + 1. Raises CheckpointError naming the first missing, extra or wrongly
+    shaped tensor.
     """
     try:
         config = qwen2_config(read_json(folder / "config.json") if dream is None else dream)

@@ -130,7 +130,7 @@ def template_ids(tokenizer: PreTrainedTokenizerFast, message: str) -> list[int]:
 
 
 def chat_around_slot(tokenizer: PreTrainedTokenizerFast) -> str:
-    """The chat template with SLOT as the user's message, up to where the answer begins (LLaDA's always goes on to there)."""
+    """The chat template with SLOT as the user's message, up to where the answer begins (LLaDA's always goes so far)."""
     messages = [{"role": "user", "content": SLOT}]
     return tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
 
