@@ -34,7 +34,8 @@ class Forward:
     """One forward pass that a decoder needs. T is the sequence's length, R the number of requested rows.
 
     ids            (T,) int64   the whole input: prompt, generated part, and the shadow block where there is one
-    rows           (R,) int64   indices into the sequence whose predictions are wanted; the head runs on these only
+    rows           (R,) int64   indices into the sequence: which tokens are to be predicted. Which rows of the model
+                                answer for them is the denoiser's business; the head runs on those only
     given          (R,) int64   a token to be judged at each row (its probability is wanted), or NO_TOKEN
     position_ids   (T,) int64   rotary positions, or None for 0..T-1
     attention      (T, T) bool  row may attend to column where True, or None when every row sees everything.

@@ -10,6 +10,9 @@ Wide-In, Narrow-Out (arXiv 2507.18578, section 3). Each pass does both halves in
 The judge is a **shadow block**: a second copy of the current block, appended to the sequence, at the same rotary
 positions, and masked for ever. A shadow slot sees everything except its own twin, so it predicts the twin's token from
 its whole context and can't just copy it; nothing outside the shadow sees the shadow, so drafting is undisturbed.
+
+This is the layout for models whose rows predict their own position, as published. For one whose rows predict the next,
+`wino_viz/models/next_position.py` turns the request into a layout of this project's own.
 """
 
 from __future__ import annotations

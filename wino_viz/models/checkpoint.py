@@ -8,13 +8,13 @@
     codes = checkpoint.reader.codes(open_picture("scene.png"))
     canvas = checkpoint.canvas("Please describe this image in detail.", codes)
 
-Embedded models live in assets/models; any other name is a local folder in the published LLaDA or MMaDA layout, or one
-with a LoRA adapter, which is put on the model that it names (`adapter.py`).
+Embedded models live in assets/models; any other name is a local folder in the published layout of LLaDA, MMaDA, Dream
+or DiffuCoder, or one with a LoRA adapter, which is put on the model that it names (`adapter.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ import torch
 from transformers import PreTrainedTokenizerFast
 
 from wino_viz.decoding.base import Canvas
-from wino_viz.models import mmada
+from wino_viz.models import dream, mmada
 from wino_viz.models.adapter import apply_adapter, is_adapter, read_adapter_config
 from wino_viz.models.denoiser import Denoiser
 from wino_viz.models.files import (
@@ -40,16 +40,18 @@ from wino_viz.models.files import (
     read_shapes,
 )
 from wino_viz.models.llada import load_model
+from wino_viz.models.next_position import NextPosition
 
 DEFAULT_MODEL = "llada-mini"
 EMBEDDING = "model.transformer.wte.weight"
+LLADA, MMADA, DREAM = "llada", "mmada", "dream"  # the families; DiffuCoder is a Dream
 
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
     """A loaded model. `context` is the longest sequence in tokens (prompt and generated part, without the shadow).
 
-    `reader` is how a multimodal model sees; None for one that reads text alone.
+    `reader` is how a multimodal model sees; None for one that reads text alone. `family` is LLADA, MMADA or DREAM.
     """
 
     name: str
@@ -60,6 +62,7 @@ class Checkpoint:
     context: int
     presets: Mapping[str, Preset]
     reader: mmada.ImageReader | None = None
+    family: str = LLADA
 
     def preset(self, task: str | None) -> Preset:
         """The preset of a task, or plain defaults where the model ships none for it."""
@@ -179,14 +182,14 @@ def load_checkpoint(
     mask_id = config.get("mask_token_id")
     if not isinstance(mask_id, int):
         raise CheckpointError(f"{folder / 'config.json'}: mask_token_id must be a token id, not {mask_id!r}")
-    if not (folder / "tokenizer.json").exists():
-        raise CheckpointError(f"{folder / 'tokenizer.json'} is missing")
-    sees = config.get("model_type") == mmada.MODEL_TYPE
+    family = family_of(config, folder)
+    sees = family == MMADA
     for option, value in (("image tokenizer", image_tokenizer), ("layout of picture prompts", layout)):
         if value is not None and not sees:
             raise CheckpointError(f"{name} reads text alone: it takes no {option}")
     layout = mmada.DEFAULT_LAYOUT if layout is None else layout
-    tokenizer = load_tokenizer(folder, needs_template=not sees or mmada.layout_named(layout).template)
+    needs_template = not sees or mmada.layout_named(layout).template
+    tokenizer = load_tokenizer(folder, needs_template, dream.read_tokenizer if family == DREAM else _read_tokenizer)
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     if sees:
         found = read_shapes(folder).get(EMBEDDING)
@@ -194,7 +197,8 @@ def load_checkpoint(
             raise CheckpointError(f"{folder}: tensor {EMBEDDING} is missing")
         mmada.check_rows(config, found[0], folder)
         config = {**config, "embedding_size": found[0]}
-    model = load_model(folder, dtype or torch.float32, device, config)
+    load = dream.load_model if family == DREAM else load_model
+    model = load(folder, dtype or torch.float32, device, config)
     if adapter:
         apply_adapter(model, adapter)
     rows = model.config.vocab_size
@@ -202,25 +206,47 @@ def load_checkpoint(
         raise CheckpointError(
             f"{folder / 'config.json'}: mask_token_id {mask_id} is not a row of the embedding (0..{rows - 1})"
         )
+    if tokenizer.mask_token_id not in (None, mask_id):
+        raise CheckpointError(
+            f"{folder / 'config.json'}: mask_token_id is {mask_id}, but the tokenizer's mask token has id "
+            f"{tokenizer.mask_token_id}"
+        )
     if len(tokenizer) > rows:
         raise CheckpointError(f"{folder}: the tokenizer has {len(tokenizer)} tokens, the embedding only {rows} rows")
     reader = None
     if sees:
         where = None if image_tokenizer is None else Path(image_tokenizer)
         reader = mmada.load_reader(folder, config, tokenizer, image_tokenizer=where, layout=layout, device=device)
-    turn_end = tokenizer.convert_tokens_to_ids(mmada.TURN_END)
-    ends = {*_end_ids(config, folder), tokenizer.eos_token_id, turn_end} - {None, tokenizer.unk_token_id}
+    turn_end = tokenizer.get_vocab().get(dream.TURN_END if family == DREAM else mmada.TURN_END)
+    ends = {*_end_ids(config, folder), tokenizer.eos_token_id, turn_end} - {None}
+    if family == DREAM and tokenizer.pad_token_id is not None:
+        ends.add(tokenizer.pad_token_id)  # DiffuCoder fills what is left after the end with a token of its own
     if reader is not None and reader.is_code(mask_id):
         raise CheckpointError(f"{folder / 'config.json'}: mask_token_id {mask_id} is the code of a picture")
     return Checkpoint(
         name=name,
-        denoiser=Denoiser(model, mask_id),
+        denoiser=Denoiser(model, mask_id, arrange=NextPosition() if family == DREAM else None),
         tokenizer=tokenizer,
         mask_id=mask_id,
         end_ids=tuple(sorted(ends)),
         context=model.config.max_position_embeddings,
         presets=read_presets(adapter if adapter and (adapter / PRESETS_FILE).exists() else folder),
         reader=reader,
+        family=family,
+    )
+
+
+def family_of(config: Mapping[str, Any], folder: Path) -> str:
+    """LLADA, MMADA or DREAM by a config.json; raises CheckpointError for a model of another kind."""
+    if config.get("model_type") == mmada.MODEL_TYPE:
+        return MMADA
+    if dream.is_dream(config):
+        return DREAM
+    if config.get("model_type", LLADA) == LLADA or "d_model" in config:
+        return LLADA
+    raise CheckpointError(
+        f"{folder / 'config.json'}: model_type {config['model_type']!r:.40} is not known: it must be {LLADA}, "
+        f"{mmada.MODEL_TYPE} or {dream.MODEL_TYPE}"
     )
 
 
@@ -233,16 +259,28 @@ def _end_ids(config: Mapping[str, Any], folder: Path) -> list[int | None]:
     return ids
 
 
-def load_tokenizer(folder: Path, needs_template: bool = True) -> PreTrainedTokenizerFast:
+def _read_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
+    if not (folder / "tokenizer.json").exists():
+        raise CheckpointError(f"{folder / 'tokenizer.json'} is missing")
+    return PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
+
+
+def load_tokenizer(
+    folder: Path,
+    needs_template: bool = True,
+    read: Callable[[Path], PreTrainedTokenizerFast] = _read_tokenizer,
+) -> PreTrainedTokenizerFast:
     """The fast tokenizer of a folder, tried once on a message; raises CheckpointError for one that can't be used.
 
-    Loaded directly: AutoTokenizer would ask to run the checkpoint's own code.
+    Loaded directly by `read`: AutoTokenizer would ask to run the checkpoint's own code.
     """
     chat = mmada.SLOT
     try:
-        tokenizer = PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
+        tokenizer = read(folder)
         if tokenizer.chat_template:
-            chat = tokenizer.apply_chat_template([{"role": "user", "content": mmada.SLOT}], tokenize=False)
+            chat = mmada.chat_around_slot(tokenizer)
+    except CheckpointError:
+        raise
     except Exception as error:  # the tokenizers library raises bare Exception, a template anything
         reason = " ".join(str(error).split())[:200]
         raise CheckpointError(f"{folder}: the tokenizer can't be used: {type(error).__name__}: {reason}") from error

@@ -7,11 +7,11 @@ its own mask and positions, so each gives what it would give alone.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
-from transformers import LlamaForCausalLM
+from transformers import PreTrainedModel
 
 from wino_viz.decoding.base import NO_TOKEN, Forward, Predictions
 
@@ -25,18 +25,24 @@ class Denoiser:
     """Runs a bidirectional model on its own device.
 
     mask_id is never chosen and takes no part in the probabilities (it is never a target in training; only a model with
-    random weights would notice).
+    random weights would notice). arrange lays a Forward out for a model whose rows don't predict their own positions
+    (`next_position.py`); None where they do.
     """
 
-    def __init__(self, model: LlamaForCausalLM, mask_id: int) -> None:
+    def __init__(
+        self, model: PreTrainedModel, mask_id: int, arrange: Callable[[Forward], Forward] | None = None
+    ) -> None:
         self.model = model
         self.mask_id = mask_id
+        self.arrange = arrange
         self.device = model.device
         self._attention: tuple[np.ndarray, torch.Tensor] | None = None  # the last mask and its copy on the device
 
     @torch.inference_mode()
     def predict(self, forwards: Sequence[Forward]) -> list[Predictions]:
         """One batched forward pass; the answers come in the order of `forwards`."""
+        if self.arrange is not None:
+            forwards = [self.arrange(forward) for forward in forwards]
         longest = max(len(f.ids) for f in forwards)
         pads = [longest - len(f.ids) for f in forwards]
         ids = torch.full((len(forwards), longest), self.mask_id)  # (B, T)

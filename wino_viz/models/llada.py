@@ -14,8 +14,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +22,9 @@ import torch
 from huggingface_hub import save_torch_state_dict
 from huggingface_hub.errors import StrictDataclassError
 from transformers import LlamaConfig, LlamaForCausalLM
-from transformers.utils import logging as transformers_logging
 
-from wino_viz.models.files import CheckpointError, check_tensors, read_json, read_shapes
+from wino_viz.models.backbone import bidirectional, load_backbone
+from wino_viz.models.files import CheckpointError, read_json
 
 # LLaDA's key -> the LlamaConfig field of the same meaning.
 CONFIG_KEYS = {
@@ -143,13 +142,6 @@ def new_model(config: LlamaConfig) -> LlamaForCausalLM:
     return bidirectional(LlamaForCausalLM(config))
 
 
-def bidirectional(model: LlamaForCausalLM) -> LlamaForCausalLM:
-    """Switch off every layer's causal flag too: some attention kernels read it when no mask is passed."""
-    for layer in model.model.layers:
-        layer.self_attn.is_causal = False
-    return model
-
-
 def load_model(
     folder: Path,
     dtype: torch.dtype,
@@ -164,33 +156,7 @@ def load_model(
         config = llama_config(read_json(folder / "config.json") if llada is None else llada)
     except (TypeError, ValueError, ZeroDivisionError, StrictDataclassError) as error:
         raise CheckpointError(f"{folder / 'config.json'}: {error}") from error
-    with torch.device("meta"):
-        skeleton = LlamaForCausalLM(config)
-    expected = {llada_name(name): tuple(tensor.shape) for name, tensor in skeleton.state_dict().items()}
-    if config.tie_word_embeddings:
-        expected.pop("model.transformer.ff_out.weight", None)
-    check_tensors(expected, read_shapes(folder), folder)
-    to_llama = {f"^{re.escape(llada_name(name))}$": name for name in skeleton.state_dict()}
-    with _quiet():
-        model = LlamaForCausalLM.from_pretrained(
-            folder, config=config, key_mapping=to_llama, dtype=dtype, local_files_only=True
-        )
-    broken = [name for name, tensor in model.state_dict().items() if not tensor.isfinite().all()]
-    if broken:
-        raise CheckpointError(f"{folder}: tensor {llada_name(broken[0])} holds values that are no numbers")
-    return bidirectional(model).eval().to(device)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without transformers' progress bar, which would land in the middle of a command's figures."""
-    shown = transformers_logging.is_progress_bar_enabled()
-    transformers_logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            transformers_logging.enable_progress_bar()
+    return load_backbone(LlamaForCausalLM, config, folder, dtype, device, name_in_file=llada_name)
 
 
 def save_model(
@@ -205,8 +171,11 @@ def save_model(
 ) -> None:
     """Write config.json (with the keys of `more`) and safetensors shards in the published LLaDA format.
 
-    shard_size: of one file; the usual one keeps an embedded model's files under 15 MB.
+    shard_size: of one file; the usual one keeps an embedded model's files under 15 MB. Raises ValueError for another
+    backbone than LLaDA's.
     """
+    if not isinstance(model.config, LlamaConfig):
+        raise ValueError(f"only LLaDA's backbone can be written in LLaDA's format, not {type(model).__name__}")
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {llada_name(name): t.detach().to("cpu", dtype).contiguous() for name, t in model.state_dict().items()}
     save_torch_state_dict(tensors, folder, max_shard_size=shard_size)

@@ -121,13 +121,18 @@ def prompt_ids(reader: ImageReader, tokenizer: PreTrainedTokenizerFast, question
 
 def template_ids(tokenizer: PreTrainedTokenizerFast, message: str) -> list[int]:
     """One user message in the tokenizer's chat template. Special tokens typed by the user stay ordinary text."""
-    chat = tokenizer.apply_chat_template([{"role": "user", "content": SLOT}], tokenize=False)
-    before, after = chat.split(SLOT)
+    before, after = chat_around_slot(tokenizer).split(SLOT)
     return [
         *tokenizer.encode(before, add_special_tokens=False),
         *_plain(tokenizer, message.strip()),
         *tokenizer.encode(after, add_special_tokens=False),
     ]
+
+
+def chat_around_slot(tokenizer: PreTrainedTokenizerFast) -> str:
+    """The chat template with SLOT as the user's message, up to where the answer begins (LLaDA's always goes so far)."""
+    messages = [{"role": "user", "content": SLOT}]
+    return tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
 
 
 def _chat_ids(tokenizer: PreTrainedTokenizerFast, question: str, turn_end: str) -> list[int]:
