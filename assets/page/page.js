@@ -81,5 +81,6 @@ function installPage() {
   window.winoPage = {
     notice: showNotice, figures: showFigures, mask: showMask, onRun,
     picture: showPicture, bring: showInput, chips: showChips, words: showWords, onPictureRun,
+    chart: showChart, progress: showProgress, reported: showReported,
   };
 }

@@ -13,13 +13,14 @@ Standard library and the intervals only: a page reads them before there is a mod
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import isclose, isfinite
 from pathlib import Path
 from typing import Any
 
+from wino_viz import untrusted
 from wino_viz.evaluation.intervals import wilson
 
 FOLDER = Path(__file__).parents[2] / "assets" / "results"
@@ -35,10 +36,9 @@ class ResultError(ValueError):
 
 
 @dataclass(frozen=True)
-class Group:
-    """Problems of one difficulty under one decoder. None of accuracy and interval where no answer is known."""
+class Counted:
+    """n problems, of which the answers of `judged` are known and `correct` were right; forward passes on average."""
 
-    difficulty: int
     n: int
     judged: int
     correct: int
@@ -46,41 +46,35 @@ class Group:
 
     @property
     def accuracy(self) -> float | None:
+        """0..1, or None where no answer is known."""
         return self.correct / self.judged if self.judged else None
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """Wilson's, at 95 %."""
+        """Wilson's 95 % interval of the accuracy."""
         return wilson(self.correct, self.judged) if self.judged else None
 
 
 @dataclass(frozen=True)
-class Row:
-    """One decoder with its settings on n problems of one task.
+class Group(Counted):
+    """Problems of one difficulty under one decoder."""
 
-    spec: as on a command line. settings: {"name", …}. accuracy 0..1 and its 95 % Wilson interval; None where no answer
-    is known. step_reduction is generated tokens over forward passes. unit and groups: by difficulty ("" and none where
-    the task has no such thing).
+    difficulty: int
+
+
+@dataclass(frozen=True)
+class Row(Counted):
+    """One decoder with its settings on problems of one task.
+
+    spec: as on a command line. settings: {"name", …}. step_reduction: generated tokens over forward passes. unit and
+    groups: by difficulty ("" and none where the task has no such thing).
     """
 
     spec: str
     settings: Mapping[str, Any]
-    n: int
-    judged: int
-    correct: int
-    mean_forward_passes: float
     step_reduction: float
     unit: str = ""
     groups: tuple[Group, ...] = ()
-
-    @property
-    def accuracy(self) -> float | None:
-        return self.correct / self.judged if self.judged else None
-
-    @property
-    def interval(self) -> tuple[float, float] | None:
-        """Wilson's, at 95 %."""
-        return wilson(self.correct, self.judged) if self.judged else None
 
     @property
     def name(self) -> str:
@@ -111,7 +105,7 @@ class Results:
     """All files that can be read, and a sentence about each that can't."""
 
     files: tuple[ResultFile, ...] = ()
-    faults: tuple[str, ...] = field(default=())
+    faults: tuple[str, ...] = ()
 
     @cached_property
     def tasks(self) -> tuple[str, ...]:
@@ -155,10 +149,11 @@ def read_result(path: Path) -> ResultFile:
 
 def row_of(data: Any, where: str = "row") -> Row:
     """A row as `eval` makes it; ValueError naming what is wrong in it."""
-    data = _object(data, where)
-    settings = _list(data, "settings", where)
-    if len(settings) != 1 or not isinstance(settings[0], dict) or not isinstance(settings[0].get("name"), str):
-        raise ValueError(f'{where}: "settings" must hold one object with a "name"')
+    data = untrusted.mapping(data, where)
+    settings = untrusted.sequence(data.get("settings"), f'{where}: "settings"')
+    if len(settings) != 1:
+        raise ValueError(f"{where}: a file of one task has one entry in settings, not {len(settings)}")
+    _text(untrusted.mapping(settings[0], f"{where}: settings"), "name", f"{where}: settings")
     n, judged, correct = _counts(data, where)
     row = Row(
         spec=_text(data, "decoder", where),
@@ -169,109 +164,91 @@ def row_of(data: Any, where: str = "row") -> Row:
         mean_forward_passes=_positive(data, "mean_forward_passes", where),
         step_reduction=_positive(data, "step_reduction", where),
     )
-    said = data.get("accuracy")
-    if (said is None) != (row.accuracy is None) or (said is not None and not _agree(said, row.accuracy)):
-        raise ValueError(f'{where}: "accuracy" is {said!r}, which is not {correct} of {judged}')
+    if not _agree(data.get("accuracy"), row.accuracy):
+        said = untrusted.described(data.get("accuracy"))
+        raise ValueError(f'{where}: "accuracy" is {said}, and {correct} of {judged} are correct')
     if "by_difficulty" not in data:
         return row
-    by = _object(data["by_difficulty"], f"{where}, by_difficulty")
-    groups = tuple(_group(g, f"{where}, group {i}") for i, g in enumerate(_list(by, "groups", where), start=1))
-    return Row(**{**vars(row), "unit": _text(by, "unit", where), "groups": groups})
+    by = untrusted.mapping(data["by_difficulty"], f"{where}: by_difficulty")
+    groups = tuple(_group(group, f"{where}, group {i}") for i, group in _numbered(by.get("groups"), f"{where}: groups"))
+    return replace(row, unit=_text(by, "unit", f"{where}: by_difficulty"), groups=groups)
+
+
+def shadow_row_of(data: Any, where: str = "row") -> Mapping[str, Any]:
+    """A row of the shadow block's cost; ValueError naming what is wrong in it. Milliseconds and megabytes a pass."""
+    data = untrusted.mapping(data, where)
+    return {**data, **{key: _positive(data, key, where) for key in SHADOW_NUMBERS}}
 
 
 def _group(data: Any, where: str) -> Group:
-    data = _object(data, where)
-    difficulty = data.get("difficulty")
-    if type(difficulty) is not int:
-        raise ValueError(f'{where}: "difficulty" must be a whole number, not {str(difficulty)[:40]!r}')
-    return Group(difficulty, *_counts(data, where), _positive(data, "mean_forward_passes", where))
+    data = untrusted.mapping(data, where)
+    difficulty = untrusted.natural(data.get("difficulty"), f"{where}: difficulty")
+    return Group(*_counts(data, where), _positive(data, "mean_forward_passes", where), difficulty)
 
 
 def _file(path: Path, data: Any) -> ResultFile:
-    data = _object(data, "the file")
+    data = untrusted.mapping(data, "the file")
     figure = figure_of(path)
-    about = {key: value for key, value in data.items() if key not in ("rows", "comparisons")}
-    for key in ("command", "model"):
-        _text(data, key, "the file")
-    rows = _list(data, "rows", "the file")
+    _text(data, "command", "the file")
+    head = {
+        "name": path.name,
+        "figure": figure,
+        "model": _text(data, "model", "the file"),
+        "about": {key: value for key, value in data.items() if key not in ("rows", "comparisons")},
+    }
+    rows = list(_numbered(data.get("rows"), '"rows"'))
     if not rows:
         raise ValueError('"rows" is empty')
-    head = {"name": path.name, "figure": figure, "model": data["model"], "about": about}
     if figure == SHADOW:
-        return ResultFile(task="", shadow_rows=tuple(shadow_row_of(r, f"row {i}") for i, r in _numbered(rows)), **head)
+        return ResultFile(task="", shadow_rows=tuple(shadow_row_of(row, f"row {i}") for i, row in rows), **head)
     if data.get("figure") != figure:
-        raise ValueError(f'"figure" must be {figure!r}, as the name says, not {str(data.get("figure"))[:40]!r}')
-    compared = [_comparison(pair, f"comparison {i}") for i, pair in _numbered(data.get("comparisons", []))]
+        raise ValueError(f'"figure" is {untrusted.described(data.get("figure"))}, and the file’s name says {figure}')
+    compared = _numbered(data.get("comparisons", []), '"comparisons"')
     return ResultFile(
         task=_text(data, "task", "the file"),
-        rows=tuple(row_of(row, f"row {i}") for i, row in _numbered(rows)),
-        comparisons=tuple(compared),
+        rows=tuple(row_of(row, f"row {i}") for i, row in rows),
+        comparisons=tuple(_comparison(pair, f"comparison {i}") for i, pair in compared),
         **head,
     )
 
 
-def shadow_row_of(data: Any, where: str = "row") -> Mapping[str, float]:
-    """A row of the shadow block's cost; ValueError naming what is wrong in it. Milliseconds and megabytes a pass."""
-    data = _object(data, where)
-    return {**data, **{key: _positive(data, key, where) for key in SHADOW_NUMBERS}}
-
-
 def _comparison(data: Any, where: str) -> Mapping[str, Any]:
-    data = _object(data, where)
+    data = untrusted.mapping(data, where)
     for key in ("n", "only_first", "only_second"):
-        if type(data.get(key)) is not int or data[key] < 0:
-            raise ValueError(f'{where}: "{key}" must be a whole number')
-    if not isinstance(data.get("decoders"), list) or not 0 <= _number(data, "p_value", where) <= 1:
-        raise ValueError(f'{where}: "decoders" must be a list and "p_value" from 0 to 1')
+        untrusted.natural(data.get(key), f'{where}: "{key}"')
+    untrusted.probability(data.get("p_value"), f'{where}: "p_value"')
+    untrusted.sequence(data.get("decoders"), f'{where}: "decoders"')
     return data
 
 
 # ---- checks
 
 
-def _numbered(values: Any) -> Any:
-    if not isinstance(values, Sequence) or isinstance(values, str):
-        raise ValueError(f"a list is needed, not {str(values)[:40]!r}")
-    return enumerate(values, start=1)
-
-
-def _object(data: Any, where: str) -> Mapping[str, Any]:
-    if not isinstance(data, dict):
-        raise ValueError(f"{where} must be a JSON object")
-    return data
-
-
-def _list(data: Mapping[str, Any], key: str, where: str) -> list[Any]:
-    if not isinstance(data.get(key), list):
-        raise ValueError(f'{where}: "{key}" must be a list')
-    return data[key]
+def _numbered(values: Any, where: str) -> Iterable[tuple[int, Any]]:
+    return enumerate(untrusted.sequence(values, where), start=1)
 
 
 def _text(data: Mapping[str, Any], key: str, where: str) -> str:
-    if not isinstance(data.get(key), str) or not data[key]:
-        raise ValueError(f'{where}: "{key}" must be text, not {str(data.get(key))[:40]!r}')
+    if not untrusted.text(data.get(key), f'{where}: "{key}"'):
+        raise ValueError(f'{where}: "{key}" is empty')
     return data[key]
 
 
-def _number(data: Mapping[str, Any], key: str, where: str) -> float:
-    value = data.get(key)
-    if type(value) not in (int, float) or not isfinite(value):
-        raise ValueError(f'{where}: "{key}" must be a number, not {str(value)[:40]!r}')
-    return value
-
-
 def _positive(data: Mapping[str, Any], key: str, where: str) -> float:
-    if (value := _number(data, key, where)) <= 0:
-        raise ValueError(f'{where}: "{key}" must be above 0, not {value}')
+    value = data.get(key)
+    if type(value) not in (int, float) or not isfinite(value) or value <= 0:
+        raise ValueError(f'{where}: "{key}" must be a number above 0, not {untrusted.described(value)}')
     return value
 
 
 def _counts(data: Mapping[str, Any], where: str) -> tuple[int, int, int]:
-    counts = tuple(data.get(key) for key in ("n", "judged", "correct"))
-    if any(type(count) is not int for count in counts) or not 0 <= counts[2] <= counts[1] <= counts[0] or not counts[0]:
-        raise ValueError(f'{where}: "n", "judged" and "correct" must be whole numbers, each at most the one before')
-    return counts
+    n, judged, correct = (untrusted.natural(data.get(k), f'{where}: "{k}"') for k in ("n", "judged", "correct"))
+    if not correct <= judged <= n or not n:
+        raise ValueError(f"{where}: {correct} correct of {judged} judged of {n} can’t be")
+    return n, judged, correct
 
 
 def _agree(said: Any, found: float | None) -> bool:
-    return type(said) in (int, float) and found is not None and isclose(said, found, abs_tol=1e-5)
+    if said is None or found is None:
+        return said is found
+    return type(said) in (int, float) and isclose(said, found, abs_tol=1e-5)

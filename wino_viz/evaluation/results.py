@@ -18,17 +18,17 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from wino_viz import cli
 from wino_viz.arguments import Parser, whole
-from wino_viz.decoding import DECODERS, Settings
+from wino_viz.decoding import DECODERS
 from wino_viz.evaluation.result_files import GRID, TRADEOFF, ResultError, read_result
+from wino_viz.evaluation.sweeps import SWEEP, grid_specs, tradeoff_specs
 from wino_viz.evaluation.unfinished import write_whole
-from wino_viz.models.files import Preset, read_presets
+from wino_viz.models.files import read_presets
 from wino_viz.provenance import file_checksum, shown_command, weights_checksum
 from wino_viz.tasks.registry import TASKS
 
@@ -36,46 +36,6 @@ PROG = "python -m wino_viz.evaluation.results"
 FIGURES = (TRADEOFF, GRID)
 PROBLEMS, SEED = 500, 0  # of the test split
 DECIMALS = 6
-
-# What each decoder is swept over, beside its preset for the task.
-SWEEP: dict[str, list[dict[str, Any]]] = {
-    "standard": [{"tokens_per_step": tokens} for tokens in (1, 2, 4, 8, 16)],
-    "threshold": [{"tau": tau} for tau in (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)],
-    "factor": [{"f": f} for f in (0.25, 0.5, 1.0, 2.0)],
-    "prophet": [
-        {"gap_early": late + 5, "gap_middle": late + 2.5, "gap_late": late} for late in (1.25, 2.5, 5.0)
-    ],  # the published gaps, and all of them lower and higher
-    "wino": [{"tau1": tau1} for tau1 in (0.5, 0.6, 0.7, 0.8, 0.9)],
-}
-TAU1 = (0.5, 0.6, 0.7, 0.8, 0.9)
-TAU2 = (0.0, 0.5, 0.7, 0.9, 0.95)  # at 0 nothing is taken back: drafting alone
-SAID = {"wino": ("tau1", "tau2")}  # settings that a SPEC here always says; of the others, those that are swept
-
-
-def tradeoff_specs(preset: Preset, decoders: Iterable[str] = tuple(SWEEP)) -> list[str]:
-    """The SPECs of the trade-off: each decoder over its settings, the rest as in the preset, the preset among them."""
-    specs = []
-    for name in decoders:
-        usual = DECODERS[name](**preset.decoders.get(name, {}))
-        specs += _specs([usual, *(replace(usual, **values) for values in SWEEP[name])])
-    return specs
-
-
-def grid_specs(preset: Preset) -> list[str]:
-    """The SPECs of WINO over τ1 × τ2, the preset's own values among them."""
-    usual = DECODERS["wino"](**preset.decoders.get("wino", {}))
-    rows, columns = sorted({*TAU1, usual.tau1}), sorted({*TAU2, usual.tau2})
-    return _specs(replace(usual, tau1=tau1, tau2=tau2) for tau1 in rows for tau2 in columns)
-
-
-def _specs(settings: Iterable[Settings]) -> list[str]:
-    """Each one's SPEC, once, sorted by its values."""
-    made = {}
-    for one in settings:
-        keys = SAID.get(one.name, tuple(SWEEP[one.name][0]))
-        values = tuple(getattr(one, key) for key in keys)
-        made[values] = ":".join((one.name, *(f"{key}={value}" for key, value in zip(keys, values, strict=True))))
-    return [made[values] for values in sorted(made)]
 
 
 def condensed(result: Mapping[str, Any], figure: str, task: str, data_command: str) -> dict[str, Any]:
@@ -121,7 +81,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(str(error))
     for task in tasks:
         for figure in figures:
-            specs = grid_specs(presets[task]) if figure == GRID else tradeoff_specs(presets[task], decoders)
+            usual = {name: DECODERS[name](**presets[task].decoders.get(name, {})) for name in SWEEP}
+            swept = {name: usual[name] for name in decoders}
+            specs = grid_specs(usual["wino"]) if figure == GRID else tradeoff_specs(swept)
             if code := _measure(figure, task, specs, folder, options):
                 return code
     return 0

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
@@ -19,7 +21,7 @@ from wino_viz.ui.forms import (
     read_forms,
 )
 from wino_viz.ui.player import Player, clear_message
-from wino_viz.ui.watching import Current, Update, broken_off, stop, watch
+from wino_viz.ui.watching import Current, Update, broken_off, decoder_words, stop, watch
 from wino_viz.ui.widgets import Notice, say
 
 OWN = -1  # in the list of examples: none of them
@@ -28,7 +30,46 @@ OWN = -1  # in the list of examples: none of them
 ON_RUN = "(...values) => { winoPage.onRun('decode'); return values; }"
 
 
-def decode_tab(session: Any, examples: Sequence[Example]) -> None:
+@dataclass(frozen=True)
+class DecodeForms:
+    """The tab's parts, for other tabs that fill its forms."""
+
+    session: Any
+    problem: ProblemForm
+    decoder: DecoderForm
+    canvas: CanvasForm
+    choice: gr.Dropdown
+    player: Player
+    notice: Notice
+    current: gr.State
+    watching: Any
+
+    @property
+    def inputs(self) -> list[Any]:
+        """The components whose values `filled` needs."""
+        return [self.current, *self.problem.inputs]
+
+    @property
+    def outputs(self) -> list[Any]:
+        """The components that `filled` gives values for."""
+        parts = [self.player, self.notice, self.choice, *self.problem.parts]
+        return [*parts, *fitted_parts([self.decoder], self.canvas)]
+
+    def filled(
+        self, task: str, decoder: Mapping[str, Any], current: Current, kind: str, prompt: str, record: dict
+    ) -> tuple:
+        """Values that show a decoder's settings and a problem of `task`: the one in the box, or a new one."""
+        current.end()
+        if kind != task or self.problem.known(record) != task:
+            record = self.session.new_problem(4, secrets.randbelow(2**32), task)
+            problem = self.problem.show(record)
+        else:
+            problem = (gr.skip(),) * len(self.problem.parts)
+        words = say(f"{decoder_words(decoder)}, as in the figure: press Run.")
+        return clear_message(), words, OWN, *problem, *self.decoder.show(decoder), *self.canvas.fit(task)
+
+
+def decode_tab(session: Any, examples: Sequence[Example]) -> DecodeForms:
     """Builds the tab inside the page that is being made."""
     shown = best_example(examples)
     with gr.Row(elem_classes="sides"):
@@ -113,6 +154,7 @@ def decode_tab(session: Any, examples: Sequence[Example]) -> None:
         [player, notice, *problem.parts, *form],
         **HIDDEN,
     )
+    return DecodeForms(session, problem, decoder, canvas, choice, player, notice, current, watching)
 
 
 def about(example: Example) -> str:

@@ -1,0 +1,340 @@
+"""The Explore tab: what was measured, drawn; each figure can be measured again here, on a few problems, while one watches.
+
+Nothing is read, drawn or imported for it before the tab is opened, and it needs no model until something is measured.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from wino_viz.evaluation.result_files import FOLDER, GRID, SHADOW, TRADEOFF, read_results
+from wino_viz.evaluation.sweeps import SWEEP, grid_specs, spec_of, tradeoff_specs
+from wino_viz.ui import measuring
+from wino_viz.ui.decode_tab import DecodeForms
+from wino_viz.ui.figures import DIFFICULTY, KINDS, Here, Kind, figure_message
+from wino_viz.ui.forms import DECODERS, HIDDEN, MODEL_QUEUE, TASK_NAMES
+from wino_viz.ui.measuring import Measuring, Sample, Update
+from wino_viz.ui.watching import decoder_words
+from wino_viz.ui.widgets import PLOTLY, ChartView, Progress, Reported, progress
+
+RESULTS = FOLDER
+REPORTED = Path(__file__).parents[2] / "assets" / "reported.json"
+COUNTS = [1, 5, 10, 20, 50]
+USUAL_COUNT = 5
+PRESET, EVERY = "preset", "every"
+INTRO = (
+    "Every point is measured on problems that the model was never trained on, and every figure can be measured again here. "
+    "With few problems the bars are long: that is how much a small sample leaves open."
+)
+# After a cell was picked: the keyboard goes on where Run is.
+TO_RUN = "() => setTimeout(() => document.querySelector('#decode-run')?.focus(), 300)"
+
+
+def explore_tab(
+    session: Any,
+    decode: DecodeForms,
+    tabs: gr.Tabs,
+    tab: gr.Tab,
+    folder: Path,
+    shadow_rows: Callable[[], Iterator[Mapping[str, Any]]] | None = None,
+) -> None:
+    """Builds the tab inside the page that is being made. `folder` holds the measured files.
+
+    `shadow_rows()` measures what the shadow block costs, a row of `bench --shadow` at a time; without it that figure
+    can't be measured here.
+    """
+    gr.set_static_paths(PLOTLY)
+    tasks = session.tasks
+    gr.HTML(f"<p class='explore-intro'>{INTRO}</p>")
+    task = gr.Radio(
+        [(TASK_NAMES.get(name, name), name) for name in tasks],
+        value=tasks[0],
+        label="Kind of problem",
+        elem_classes=["segments", "explore-task"],
+        elem_id="explore-task",
+        visible=len(tasks) > 1,
+    )
+    panels = [
+        Panel(session, folder, KINDS[TRADEOFF], DecoderChoice(session, settings=True)),
+        Panel(session, folder, KINDS[DIFFICULTY], DecoderChoice(session, settings=False)),
+        Panel(session, folder, KINDS[GRID], CellChoice(session)),
+        Panel(session, folder, KINDS[SHADOW], ShadowChoice(shadow_rows) if shadow_rows else None),
+    ]
+    for panel in panels:
+        panel.build(task)
+    reported = Reported(None, label="Published figures", elem_id="explore-reported")
+    opened = gr.State(False)
+
+    def show(task: str, *states: Measuring) -> tuple:
+        results = read_results(folder)
+        shown = [panel.message(task, state, results) for panel, state in zip(panels, states, strict=True)]
+        known = list(dict.fromkeys((*session.tasks, *results.tasks)))
+        choice = gr.Radio([(TASK_NAMES.get(name, name), name) for name in known], visible=len(known) > 1)
+        return *shown, *(value for panel in panels for value in panel.fit(task)), choice
+
+    def open_tab(opened: bool, task: str, *states: Measuring) -> tuple:
+        if opened:  # what is shown is not drawn again
+            return (gr.skip(),) * (len(outputs) + 2)
+        return *show(task, *states), json.dumps(read_reported()), True
+
+    states = [panel.state for panel in panels]
+    charts = [panel.chart for panel in panels]
+    outputs = [*charts, *(part for panel in panels for part in panel.fitted), task]
+    tab.select(open_tab, [opened, task, *states], [*outputs, reported, opened], queue=False, **HIDDEN)
+    task.input(show, [task, *states], outputs, queue=False, **HIDDEN)
+    _open_in_decode(session, decode, tabs, task, next(panel for panel in panels if panel.kind.name == GRID))
+
+
+def _open_in_decode(session: Any, decode: DecodeForms, tabs: gr.Tabs, task: gr.Radio, panel: Panel) -> None:
+    """A cell of the grid opens Decode with its values: by a click, or by two choices and a button."""
+    nothing = (gr.skip(),) * (1 + len(decode.outputs))
+
+    def fill(task: str, tau1: Any, tau2: Any, *values: Any) -> tuple:
+        try:
+            chosen = session.settings("wino", task, tau1=float(tau1), tau2=float(tau2)).to_dict()
+            return gr.Tabs(selected="decode"), *decode.filled(task, chosen, *values)
+        except (ValueError, TypeError):  # a browser may send anything
+            return nothing
+
+    def pick(task: str, *values: Any, event: gr.EventData) -> tuple:
+        picked = event._data.get("picked") if isinstance(event._data, Mapping) else None
+        return fill(task, *picked, *values) if isinstance(picked, list) and len(picked) == 2 else nothing
+
+    # gradio finds an event's data by the annotation of an argument, which may not stand behind `*values`
+    def on_pick(event: gr.EventData, task: str, *values: Any) -> tuple:
+        return pick(task, *values, event=event)
+
+    outputs = [tabs, *decode.outputs]
+    choice = panel.choice
+    events = (
+        panel.chart.select(on_pick, [task, *decode.inputs], outputs, cancels=[decode.watching], **HIDDEN),
+        choice.open.click(
+            fill, [task, choice.tau1, choice.tau2, *decode.inputs], outputs, cancels=[decode.watching], **HIDDEN
+        ),
+    )
+    for event in events:
+        event.then(None, js=TO_RUN, **HIDDEN)
+
+
+class Panel:
+    """One figure: the picture, and under it the form that measures it again. `build` places it on the page."""
+
+    def __init__(self, session: Any, folder: Path, kind: Kind, choice: Any) -> None:
+        self.session, self.folder, self.kind, self.choice = session, folder, kind, choice
+        self.fitted: Sequence[Any] = ()
+
+    def build(self, task: gr.Radio) -> None:
+        name = self.kind.name
+        with gr.Column(elem_classes=["wv-panel", "explore-figure"], elem_id=f"explore-{name}"):
+            self.chart = ChartView(None, label=self.kind.title, elem_id=f"explore-{name}-chart")
+            self.state = gr.State(Measuring())
+            if self.choice is None:
+                return
+            self.choice.place(name)
+            with gr.Accordion("Measure it now", open=False, elem_id=f"explore-{name}-measure"):
+                self.choice.build()
+                with gr.Row(elem_classes="explore-go"):
+                    run = gr.Button("Measure", variant="primary", elem_id=f"explore-{name}-run", min_width=120)
+                    stop = gr.Button("Cancel", elem_id=f"explore-{name}-stop", min_width=90)
+                    clear = gr.Button("Remove", elem_id=f"explore-{name}-clear", min_width=90)
+                told = Progress(None, role="group", label="Progress", elem_id=f"explore-{name}-progress")
+            self.fitted = self.choice.fitted
+            self._wire(task, run, stop, clear, told)
+
+    def _wire(self, task: gr.Radio, run: gr.Button, stop: gr.Button, clear: gr.Button, told: Progress) -> None:
+        outputs = [self.chart, told]
+
+        def measure(state: Measuring, task: str, *values: Any) -> Iterator[tuple]:
+            for update in self.choice.measure(self.session, state, task, read_results(self.folder), *values):
+                yield self._shown(state, task, update)
+            yield gr.skip(), gr.skip()  # gradio repeats the last message when a run is over
+
+        def cancel(state: Measuring, task: str) -> tuple:
+            return self._shown(state, task, measuring.stop(state))
+
+        def remove(state: Measuring, task: str) -> tuple:
+            state.run = ""
+            state.here.pop(task, None)
+            return self._shown(state, task, Update(progress("What was measured here is gone from the figure."), True))
+
+        running = run.click(
+            measure, [self.state, task, *self.choice.inputs], outputs, trigger_mode="multiple", **MODEL_QUEUE, **HIDDEN
+        )
+        both = [self.state, task]
+        stop.click(cancel, both, outputs, cancels=[running], concurrency_limit=None, **HIDDEN)
+        clear.click(remove, both, outputs, cancels=[running], concurrency_limit=None, **HIDDEN)
+        running.failure(
+            lambda state, task: self._shown(state, task, measuring.broken_off(state)), both, outputs, **HIDDEN
+        )
+
+    def _shown(self, state: Measuring, task: str, update: Update) -> tuple:
+        figure = self.message(task, state, read_results(self.folder)) if update.moved else gr.skip()
+        return figure, update.progress or gr.skip()
+
+    def message(self, task: str, state: Measuring, results: Any) -> str:
+        here = state.here.get(_of(self.kind, task), Here())
+        return figure_message(self.kind, task, results, self.session, here)
+
+    def fit(self, task: str) -> tuple:
+        """Values of `fitted` for a task."""
+        return self.choice.fit(task, read_results(self.folder)) if self.choice else ()
+
+
+def _of(kind: Kind, task: str) -> str:
+    return "" if kind.name == SHADOW else task
+
+
+# ---- what is to be measured
+
+
+class DecoderChoice:
+    """Which decoders, with their presets alone or with every setting of the figure, on how many problems."""
+
+    def __init__(self, session: Any, settings: bool) -> None:
+        self._session, self._with_settings = session, settings
+        self.fitted: Sequence[Any] = ()
+
+    def place(self, name: str) -> None:
+        """Nothing stands outside the folded form."""
+
+    def build(self) -> None:
+        self.decoders = gr.CheckboxGroup(DECODERS, value=["wino"], label="Decoders", elem_classes="explore-choices")
+        self.settings = gr.Radio(
+            [("the preset alone", PRESET), ("every setting of the figure", EVERY)],
+            value=PRESET,
+            label="Settings",
+            elem_classes="segments",
+            visible=self._with_settings,
+        )
+        self.count = _count()
+        self.inputs = [self.decoders, self.settings, self.count]
+
+    def fit(self, task: str, results: Any) -> tuple:
+        return ()
+
+    def measure(
+        self, session: Any, state: Measuring, task: str, results: Any, decoders: list[str], settings: str, count: int
+    ) -> Iterator[Update]:
+        if not decoders:
+            return iter([Update(progress("Choose a decoder first.", "error"))])
+        usual = {name: session.settings(name, task) for name in SWEEP if name in decoders}
+        specs = [spec_of(one) for one in usual.values()]
+        if settings == EVERY:
+            shipped = [row for file in results.of(TRADEOFF, task) if file.model == session.model for row in file.rows]
+            specs = [row.spec for row in shipped if row.name in decoders] or tradeoff_specs(usual)
+        return _measured(session, state, task, results, TRADEOFF, specs, count)
+
+
+class CellChoice:
+    """Which τ1 and which τ2, on how many problems; beside it, one cell to be opened in Decode."""
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+
+    def place(self, name: str) -> None:
+        with gr.Row(elem_classes="explore-open"):
+            self.tau1 = gr.Dropdown([], label="τ1", elem_id=f"explore-{name}-tau1", min_width=90, filterable=False)
+            self.tau2 = gr.Dropdown([], label="τ2", elem_id=f"explore-{name}-tau2", min_width=90, filterable=False)
+            self.open = gr.Button("Open in Decode", elem_id=f"explore-{name}-open", min_width=140)
+
+    def build(self) -> None:
+        self.rows = gr.CheckboxGroup([], label="τ1", elem_classes="explore-choices")
+        self.columns = gr.CheckboxGroup([], label="τ2", elem_classes="explore-choices")
+        self.count = _count()
+        self.inputs = [self.rows, self.columns, self.count]
+        self.fitted = [self.tau1, self.tau2, self.rows, self.columns]
+
+    def fit(self, task: str, results: Any) -> tuple:
+        usual = self._session.settings("wino", task)
+        rows, columns = self._axes(task, results)
+        return (
+            gr.Dropdown(rows, value=usual.tau1),
+            gr.Dropdown(columns, value=usual.tau2),
+            gr.CheckboxGroup(rows, value=[usual.tau1]),
+            gr.CheckboxGroup(columns, value=columns),
+        )
+
+    def _axes(self, task: str, results: Any) -> tuple[list, list]:
+        """The values of the figure's cells, as choices."""
+        session = self._session
+        specs = [row.spec for file in results.of(GRID, task) if file.model == session.model for row in file.rows]
+        chosen = [session.parse(spec, task) for spec in specs or grid_specs(session.settings("wino", task))]
+        return sorted({one.tau1 for one in chosen}), sorted({one.tau2 for one in chosen})
+
+    def measure(
+        self, session: Any, state: Measuring, task: str, results: Any, rows: list, columns: list, count: int
+    ) -> Iterator[Update]:
+        if not rows or not columns:
+            return iter([Update(progress("Choose a τ1 and a τ2 first.", "error"))])
+        usual = session.settings("wino", task).to_dict()
+        cells = [session.settings(**{**usual, "tau1": a, "tau2": b}) for a in sorted(rows) for b in sorted(columns)]
+        return _measured(session, state, task, results, GRID, [spec_of(cell) for cell in cells], count)
+
+
+class ShadowChoice:
+    """Nothing to choose: the lengths are the benchmark's own."""
+
+    inputs: Sequence[Any] = ()
+    fitted: Sequence[Any] = ()
+
+    def __init__(self, rows: Callable[[], Iterator[Mapping[str, Any]]]) -> None:
+        self._rows = rows
+
+    def place(self, name: str) -> None:
+        """Nothing stands outside the folded form."""
+
+    def build(self) -> None:
+        """Nothing to choose."""
+
+    def fit(self, task: str, results: Any) -> tuple:
+        return ()
+
+    def measure(self, session: Any, state: Measuring, task: str, results: Any) -> Iterator[Update]:
+        def samples() -> Iterator[Sample]:
+            made: list[Mapping[str, Any]] = []
+            yield Sample("the shadow block", 0, 0)
+            for row in self._rows():
+                made.append(row)
+                yield Sample(f"{row['tokens']} tokens", len(made), int(row.get("of", 0)), rows=tuple(made))
+
+        return measuring.measure(state, "", session, samples, dict)
+
+
+def _count() -> gr.Radio:
+    return gr.Radio(COUNTS, value=USUAL_COUNT, label="Problems", elem_classes=["segments", "explore-count"])
+
+
+def _measured(
+    session: Any, state: Measuring, task: str, results: Any, figure: str, specs: Sequence[str], count: Any
+) -> Iterator[Update]:
+    """Decode fresh problems with `specs`; the shipped rows tell how many passes each may take."""
+    if count not in COUNTS:
+        return iter([Update(progress("Choose how many problems first.", "error"))])
+    made: list[Any] = []
+    expected = {
+        row.spec: row.mean_forward_passes
+        for file in results.of(figure, task)
+        if file.model == session.model
+        for row in file.rows
+    }
+
+    def samples() -> Iterator[Sample]:
+        made.append(session.measure(task, specs, count, secrets.randbelow(2**31)))
+        words = {spec: decoder_words(session.parse(spec, task).to_dict()) for spec in specs}
+        return measuring.answers(made[0], words.__getitem__, expected)
+
+    return measuring.measure(state, task, session, samples, lambda: made[0].about())
+
+
+# ---- files
+
+
+def read_reported() -> dict[str, Any]:
+    """The published tables."""
+    return json.loads(REPORTED.read_text(encoding="utf-8"))
