@@ -1,6 +1,6 @@
 // A figure of the Explore tab: Plotly's pictures, what is to be seen in them, and their data and source.
 //
-// data: {title, file, plots: [{name, picks, data, layout}], palette: {light colour: dark colour}, sentences, notes, empty, credit,
+// data: {title, file, plots: [{name, picks, data, layout}], palette: {light colour: dark colour}, sentences, beside, notes, empty, credit,
 //        sources: [[[label, text], …], …], table: [{column: value}, …], csv, json}; see wino_viz/ui/figures.py
 // Plotly's script is the server's own copy, asked for when the first figure is drawn. Words are set with textContent.
 
@@ -52,7 +52,9 @@ function showChart(element, data, trigger) {
   view.empty.textContent = data.empty;
   view.empty.hidden = !data.empty;
   view.notes.replaceChildren(...data.notes.map((note) => part("p", "", note)));
-  view.sentences.replaceChildren(...data.sentences.map((words) => part("p", "", words)));
+  view.sentences.textContent = data.sentences.join(" ");
+  view.beside.textContent = data.beside ?? "";
+  view.beside.hidden = !data.beside;
   fillTable(view.table, data.table);
   view.sources.replaceChildren(...data.sources.map(sourceList));
   view.more.hidden = !data.table.length;
@@ -62,7 +64,7 @@ function showChart(element, data, trigger) {
 function makeChart(element, trigger) {
   const view = { element, trigger, plots: [], drawing: Promise.resolve() };
   const add = (tag, className) => (view[className] = part(tag, `chart-${className}`));
-  element.append(add("h2", "title"), add("div", "notes"), add("p", "empty"), add("div", "pictures"), add("div", "sentences"));
+  element.append(add("h2", "title"), add("div", "notes"), add("p", "empty"), add("div", "pictures"), add("p", "sentences"), add("p", "beside"));
   view.notes.setAttribute("role", "note");
   view.more = part("div", "chart-more");
   view.buttons = part("div", "chart-buttons");

@@ -32,7 +32,13 @@ PALETTE = {
     "#d55e00": "#ff8a3d",
     "#a06a00": "#e69f00",
     "#3f8fbf": "#8fd0f5",
+    "#eef5f9": "#1b2730",
+    "#79b8dc": "#14608f",
+    "#fdf4e3": "#2a2417",
+    "#e9ad52": "#80540f",
 }
+BLUES, OCHRES = ("#eef5f9", "#79b8dc"), ("#fdf4e3", "#e9ad52")  # of heat maps; ink is read on all of both
+
 LOOKS = {
     "standard": (INK, "circle"),
     "threshold": ("#0072b2", "square"),
@@ -167,7 +173,7 @@ def figure(traces: Sequence[Any], x: Mapping[str, Any], y: Mapping[str, Any], **
         "zeroline": False,
         "ticks": "outside",
         "tickcolor": RULE,
-        "title": {"standoff": 8},
+        "title": {"standoff": 8, "font": {"size": 13, "color": SOFT}},
     }
     made = go.Figure(
         list(traces),
@@ -192,8 +198,15 @@ def figure(traces: Sequence[Any], x: Mapping[str, Any], y: Mapping[str, Any], **
 def accuracy_axis(rows: Sequence[Counted]) -> dict[str, Any]:
     """From a little below the lowest interval to 100 %."""
     lows = [row.interval[0] for row in rows if row.interval is not None]
-    low = max(0, int(10 * min(lows, default=0.0)) * 10 - 2)
-    return {"title": "accuracy, %", "range": [low, 101.5], "ticksuffix": " %"}
+    low = int(10 * min(lows, default=0.0)) * 10
+    step = 10 if low > 30 else 20
+    ticks = [tick for tick in range(0, 101, step) if tick >= low]
+    return {
+        "title": "accuracy",
+        "range": [low - 2, 104],
+        "tickvals": ticks,
+        "ticktext": [f"{tick} %" for tick in ticks],
+    }
 
 
 def error_bars(rows: Sequence[Counted], colour: str, thickness: float = 1.2) -> dict[str, Any]:
@@ -214,7 +227,13 @@ def marks(series: Series, here: bool, sizes: int | Sequence[int] = 9) -> dict[st
     """Filled marks for what is shipped, larger hollow ones for what was measured here."""
     if here:
         return {"color": series.colour, "symbol": f"{series.symbol}-open", "size": 16, "line": {"width": 2.5}}
-    return {"color": series.colour, "symbol": series.symbol, "size": sizes, "line": {"width": 1, "color": PAPER}}
+    return {
+        "color": series.colour,
+        "symbol": series.symbol,
+        "size": sizes,
+        "opacity": 1,
+        "line": {"width": 1, "color": PAPER},
+    }
 
 
 def key_to_measured(colour: str = INK) -> go.Scatter:

@@ -8,10 +8,8 @@ from typing import Any
 import plotly.graph_objects as go
 
 from wino_viz.evaluation.result_files import ResultFile, Row
-from wino_viz.ui.charts import INK, PAPER, Chart, Plot, Usual, figure, percent, right_words
+from wino_viz.ui.charts import BLUES, INK, OCHRES, PAPER, Chart, Plot, Usual, figure, percent, right_words
 
-ACCURACY = ((0.0, "#e8f1f7"), (0.5, "#8cbfdd"), (1.0, "#08527f"))
-PASSES = ((0.0, "#fdf3e1"), (0.5, "#eab765"), (1.0, "#8a5200"))
 HERE = "◇"  # before a value that was measured here
 
 
@@ -35,8 +33,8 @@ def grid(files: Sequence[ResultFile], here: Sequence[Row], usual: Usual, main: s
     def heat(value: Callable[[Row], float | None], write: Callable[[float], str], colours: Any, **scale: Any):
         return _heat(axes, shipped, measured, marked, value, write, colours, scale)
 
-    right = heat(lambda row: row.accuracy, percent, ACCURACY)
-    passes = heat(lambda row: row.mean_forward_passes, lambda value: f"{value:.1f}", PASSES)
+    right = heat(lambda row: row.accuracy, percent, BLUES)
+    passes = heat(lambda row: row.mean_forward_passes, lambda value: f"{value:.1f}", OCHRES)
     plots = (Plot("accuracy", right, picks=True), Plot("forward passes", passes, picks=True))
     return Chart(plots, tuple(_sentences(shipped, marked)))
 
@@ -79,7 +77,8 @@ def _heat(
         hovertext=tips,
         hoverinfo="text",
         customdata=picks,
-        colorscale=colours,
+        colorscale=[[0, colours[0]], [1, colours[1]]],
+        textfont={"color": INK},
         showscale=False,
         xgap=3,
         ygap=3,

@@ -42,7 +42,7 @@ def tradeoff(files: Sequence[ResultFile], here: Sequence[Row], usual: Usual, mai
     rows = [*shipped, *(row for row in here if row.accuracy is not None)]
     most = max((row.step_reduction for row in rows), default=16.0)
     x = {
-        "title": "step reduction: tokens generated per forward pass",
+        "title": "step reduction: tokens per forward pass",
         "type": "log",
         "tickvals": TICKS,
         "ticktext": [f"{tick}×" for tick in TICKS],
@@ -115,10 +115,10 @@ def _sentences(
         )
         pair = next((p for f in files if f.model == main and (p := f.compared(standard.spec, wino.spec))), None)
         if pair is not None:
-            sure = "a difference that chance hardly explains" if pair["p_value"] < 0.05 else "which may well be chance"
+            sure = "that chance hardly explains" if pair["p_value"] < 0.05 else "that may well be chance"
             said.append(
                 f"On the same {pair['n']} problems, {pair['only_second']} were right with WINO alone and "
-                f"{pair['only_first']} with standard alone: {sure} (McNemar’s p = {pair['p_value']:.2g})."
+                f"{pair['only_first']} with standard alone, a difference {sure} (McNemar’s p = {pair['p_value']:.2g})."
             )
     if front:
         words = ", ".join(dict.fromkeys(next(one.label for one in series if row in one.shipped) for row in front))

@@ -17,14 +17,13 @@ from wino_viz.evaluation.result_files import FOLDER, GRID, SHADOW, TRADEOFF, rea
 from wino_viz.evaluation.sweeps import SWEEP, grid_specs, spec_of, tradeoff_specs
 from wino_viz.ui import measuring
 from wino_viz.ui.decode_tab import DecodeForms
-from wino_viz.ui.figures import DIFFICULTY, KINDS, Here, Kind, figure_message
+from wino_viz.ui.figures import DIFFICULTY, KINDS, Here, Kind, figure_message, read_reported
 from wino_viz.ui.forms import DECODERS, HIDDEN, MODEL_QUEUE, TASK_NAMES
 from wino_viz.ui.measuring import Measuring, Sample, Update
 from wino_viz.ui.watching import decoder_words
 from wino_viz.ui.widgets import PLOTLY, ChartView, Progress, Reported, progress
 
 RESULTS = FOLDER
-REPORTED = Path(__file__).parents[2] / "assets" / "reported.json"
 COUNTS = [1, 5, 10, 20, 50]
 USUAL_COUNT = 5
 PRESET, EVERY = "preset", "every"
@@ -131,19 +130,24 @@ class Panel:
 
     def build(self, task: gr.Radio) -> None:
         name = self.kind.name
-        with gr.Column(elem_classes=["wv-panel", "explore-figure"], elem_id=f"explore-{name}"):
-            self.chart = ChartView(None, label=self.kind.title, elem_id=f"explore-{name}-chart")
-            self.state = gr.State(Measuring())
+        with gr.Row(elem_classes=["wv-panel", "explore-figure"], elem_id=f"explore-{name}"):
+            with gr.Column(elem_classes="explore-shown", min_width=280):
+                self.chart = ChartView(None, label=self.kind.title, elem_id=f"explore-{name}-chart")
+                self.state = gr.State(Measuring())
+                if self.choice is not None:
+                    self.choice.place(name)
             if self.choice is None:
                 return
-            self.choice.place(name)
-            with gr.Accordion("Measure it now", open=False, elem_id=f"explore-{name}-measure"):
+            with (
+                gr.Column(elem_classes="explore-form", scale=0, min_width=264),
+                gr.Accordion("Measure it now", elem_id=f"explore-{name}-measure"),
+            ):
                 self.choice.build()
-                with gr.Row(elem_classes="explore-go"):
-                    run = gr.Button("Measure", variant="primary", elem_id=f"explore-{name}-run", min_width=120)
-                    stop = gr.Button("Cancel", elem_id=f"explore-{name}-stop", min_width=90)
-                    clear = gr.Button("Remove", elem_id=f"explore-{name}-clear", min_width=90)
+                with gr.Row(elem_classes="together"):
+                    run = gr.Button("Measure", variant="primary", elem_id=f"explore-{name}-run", min_width=110)
+                    stop = gr.Button("Cancel", elem_id=f"explore-{name}-stop", min_width=80)
                 told = Progress(None, role="group", label="Progress", elem_id=f"explore-{name}-progress")
+                clear = gr.Button("Remove what was measured here", size="sm", elem_id=f"explore-{name}-clear")
             self.fitted = self.choice.fitted
             self._wire(task, run, stop, clear, told)
 
@@ -209,7 +213,7 @@ class DecoderChoice:
             [("the preset alone", PRESET), ("every setting of the figure", EVERY)],
             value=PRESET,
             label="Settings",
-            elem_classes="segments",
+            elem_classes=["segments", "explore-settings"],
             visible=self._with_settings,
         )
         self.count = _count()
@@ -303,7 +307,7 @@ class ShadowChoice:
                 made.append(row)
                 yield Sample(f"{row['tokens']} tokens", len(made), int(row.get("of", 0)), rows=tuple(made))
 
-        return measuring.measure(state, "", session, samples, dict)
+        return measuring.measure(state, "", session, samples, dict, counted="length")
 
 
 def _count() -> gr.Radio:
@@ -330,11 +334,3 @@ def _measured(
         return measuring.answers(made[0], words.__getitem__, expected)
 
     return measuring.measure(state, task, session, samples, lambda: made[0].about())
-
-
-# ---- files
-
-
-def read_reported() -> dict[str, Any]:
-    """The published tables."""
-    return json.loads(REPORTED.read_text(encoding="utf-8"))

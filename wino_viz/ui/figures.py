@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,6 +22,7 @@ from wino_viz.provenance import weights_checksum
 from wino_viz.session import MODELS
 from wino_viz.trace import dumps
 
+REPORTED = Path(__file__).parents[2] / "assets" / "reported.json"
 DECIMALS = 4
 MAKE = "make results"
 
@@ -128,6 +130,7 @@ def figure_message(kind: Kind, task: str, results: Results, session: Any, here: 
         ],
         "palette": _palette(),
         "sentences": list(chart.sentences) if data else [],
+        "beside": read_reported()["beside"].get(kind.name, ""),
         "notes": [*faults, *_weights_notes(files)],
         "empty": "" if data else _empty(kind, bool(faults)),
         "credit": _credit(files, here, task),
@@ -207,7 +210,7 @@ def usual_settings(session: Any, model: str, task: str | None, decoder: str) -> 
     if model == session.model:
         return session.settings(decoder, task).to_dict()
     try:
-        preset = read_presets(MODELS / model).get(task or "")
+        preset = read_presets(MODELS / Path(model).name).get(task or "")
         return DECODERS[decoder](**preset.decoders.get(decoder, {})).to_dict() if preset else None
     except (ValueError, TypeError):
         return None
@@ -217,6 +220,11 @@ def _palette() -> dict[str, str]:
     from wino_viz.ui.charts import PALETTE
 
     return PALETTE
+
+
+def read_reported() -> dict[str, Any]:
+    """Published figures: {"papers": tables, "beside": {figure: one sentence that stands under it}, …}."""
+    return json.loads(REPORTED.read_text(encoding="utf-8"))
 
 
 # ---- words

@@ -54,22 +54,32 @@ class Measuring:
     run: str = ""
     here: dict[str, Here] = field(default_factory=dict)
     done: tuple[int, int] = (0, 0)
+    counted: str = "answer"
     broken: bool = False
     said: str = ""
 
-    def begin(self) -> str:
-        self.run, self.done, self.broken, self.said = new_run(), (0, 0), False, ""
+    def begin(self, counted: str) -> str:
+        self.run, self.done, self.counted, self.broken, self.said = new_run(), (0, 0), counted, False, ""
         return self.run
+
+    def words(self) -> str:
+        """“7 of 10 answers”."""
+        return f"{self.done[0]} of {self.done[1]} {self.counted}{'' if self.done[1] == 1 else 's'}"
 
 
 def measure(
-    state: Measuring, task: str, session: Any, samples: Callable[[], Iterator[Sample]], about: Callable[[], Any]
+    state: Measuring,
+    task: str,
+    session: Any,
+    samples: Callable[[], Iterator[Sample]],
+    about: Callable[[], Mapping[str, Any]],
+    counted: str = "answer",
 ) -> Iterator[Update]:
     """Take from `samples()` until it ends, is stopped, or takes too long; ValueErrors become a sentence.
 
-    `about` says where the rows come from; it is asked once `samples` has begun.
+    `about` says where the rows come from; it is asked once `samples` has begun. `counted`: what is counted.
     """
-    run = state.begin()
+    run = state.begin(counted)
     try:
         yield Update(progress("Measuring …" if session.loaded else "Loading the model, once …", "busy"))
         with session.only_one_measures(), closing(samples()) as taken:
@@ -98,7 +108,7 @@ def _take(state: Measuring, run: str, task: str, taken: Iterator[Sample], about:
         now = time.monotonic()
         if now - started > MOST_SECONDS:
             state.run = ""
-            yield Update(_ended(TOO_LONG, state.done), moved=True)
+            yield Update(_ended(TOO_LONG, state), moved=True)
             return
         if now - told >= SECONDS_BETWEEN:
             what, told = sample.what, now
@@ -108,7 +118,7 @@ def _take(state: Measuring, run: str, task: str, taken: Iterator[Sample], about:
         return
     state.run = ""
     seconds = time.monotonic() - started
-    yield Update(progress(f"Done: {_answers(state.done[1])} in {seconds:.0f} s.", "right"), moved=True)
+    yield Update(progress(f"Done: {state.words()} in {_time(seconds)}.", "right"), moved=True)
 
 
 def stop(state: Measuring) -> Update:
@@ -116,7 +126,7 @@ def stop(state: Measuring) -> Update:
     if not state.run:
         return Update(progress("Nothing is being measured now."))
     state.run = ""
-    state.said = _ended("Stopped", state.done)
+    state.said = _ended("Stopped", state)
     return Update(state.said, moved=True)
 
 
@@ -135,13 +145,10 @@ def _words(what: str, sample: Sample) -> str:
     )
 
 
-def _ended(how: str, done: tuple[int, int]) -> str:
-    kept = "; what was measured stays in the figure" if done[0] else ""
-    return progress(f"{how}: {done[0]} of {_answers(done[1])}{kept}." if done[1] else f"{how} before the first answer.")
-
-
-def _answers(count: int) -> str:
-    return f"{count} {'measurement' if count == 1 else 'measurements'}"
+def _ended(how: str, state: Measuring) -> str:
+    if not state.done[0]:
+        return progress(f"{how} before the first {state.counted}.")
+    return progress(f"{how} after {state.words()}; what was measured stays in the figure.")
 
 
 def _time(seconds: float) -> str:
