@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from result_rows import SHADOW_ROW, USUAL, scripted_items, write_result, write_shadow
+from result_rows import SHADOW_ROW, scripted_items, write_result, write_shadow
 
 from wino_viz.evaluation.intervals import wilson
 from wino_viz.evaluation.result_files import GRID, SHADOW, TRADEOFF, Row, read_results
@@ -301,7 +301,3 @@ def test_drawing_needs_no_model(folder):
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", script], cwd=Path(__file__).parents[1]).returncode == 0
-
-
-def test_usual_settings_are_those_of_the_files_task():
-    assert set(USUAL) == set(SWEEP)

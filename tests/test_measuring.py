@@ -168,7 +168,8 @@ def test_a_second_measurement_adds_to_the_first(session):
     assert {row["decoder"]: row["n"] for row in state.here["arithmetic"].rows} == {SPECS[0]: 1, SPECS[1]: 2}
 
 
-def test_one_person_measures_at_a_time_and_the_next_may_when_the_first_is_gone(session):
+def test_one_person_measures_at_a_time_and_the_next_may_when_the_first_is_gone(session, monkeypatch):
+    monkeypatch.setattr("wino_viz.session.SECONDS_FOR_A_PASS", 0)
     first = run(Measuring(), session)
     next(first), next(first)
     refused = list(run(Measuring(), session))

@@ -42,6 +42,7 @@ MODELS = Path(__file__).parents[1] / "assets" / "models"
 MAX_PROMPT_CHARACTERS = 20_000  # far beyond any context here; longer ones are not worth tokenizing to say so
 SECONDS_DECIMALS = 6
 GUESSED = "Guessed: it saw a blank picture."
+SECONDS_FOR_A_PASS = 3.0  # a measurement that was just cancelled ends after the pass under way
 UNREACHABLE = "No answer is right: this target can’t be reached."
 
 _GENERATED = {"countdown": countdown, "sudoku": sudoku}  # beside word problems, which have steps
@@ -180,7 +181,7 @@ class Session:
 
         Raises ValueError with one sentence while somebody else holds it.
         """
-        if not self._measuring.acquire(blocking=False):
+        if not self._measuring.acquire(timeout=SECONDS_FOR_A_PASS):
             raise ValueError("somebody else is measuring just now: try again when they are done")
         try:
             yield

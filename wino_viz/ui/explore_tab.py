@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -168,7 +169,7 @@ class Panel:
             return self._shown(state, task, Update(progress("What was measured here is gone from the figure."), True))
 
         running = run.click(
-            measure, [self.state, task, *self.choice.inputs], outputs, trigger_mode="multiple", **MODEL_QUEUE, **HIDDEN
+            measure, [self.state, task, *self.choice.inputs], outputs, trigger_mode="once", **MODEL_QUEUE, **HIDDEN
         )
         both = [self.state, task]
         stop.click(cancel, both, outputs, cancels=[running], concurrency_limit=None, **HIDDEN)
@@ -327,6 +328,8 @@ def _measured(
         if file.model == session.model
         for row in file.rows
     }
+
+    specs = sorted(specs, key=lambda spec: expected.get(spec, inf))  # what takes few passes shows first
 
     def samples() -> Iterator[Sample]:
         made.append(session.measure(task, specs, count, secrets.randbelow(2**31)))
