@@ -102,6 +102,14 @@ def test_a_further_model_is_a_series_of_its_own_and_its_name_is_text(folder, ses
     assert {row["model"] for row in shown["table"]} == {"llada-mini", HOSTILE}
 
 
+def test_the_model_that_wino_plus_made_is_called_so(tmp_path, session):
+    write_result(tmp_path, TRADEOFF)
+    specs = ["standard:tokens_per_step=1", "threshold:tau=0.6", "threshold:tau=0.9"]
+    write_result(tmp_path, TRADEOFF, model="llada-mini-wino-plus", specs=specs)
+    shown = message(tmp_path, session, TRADEOFF)
+    assert len(named(shown, "WINO+")["x"]) == 2 and len(named(shown, "WINO+ model, Standard")["x"]) == 1
+
+
 rows_strategy = st.lists(
     st.tuples(st.integers(0, 20), st.floats(1, 128)).map(
         lambda drawn: Row(20, 20, drawn[0], 128 / drawn[1], "wino", {"name": "wino"}, drawn[1])

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from result_rows import SHADOW_ROW
 from tiny_model import write_tiny_model
 
 from wino_viz import cli
@@ -15,6 +16,7 @@ from wino_viz.session import Session
 from wino_viz.tasks import arithmetic, countdown, sudoku
 from wino_viz.tasks.registry import TASKS, fresh_problems
 from wino_viz.ui import measuring
+from wino_viz.ui.explore_tab import ShadowChoice
 from wino_viz.ui.figures import Here
 from wino_viz.ui.measuring import Measuring, Sample, answers, measure
 
@@ -215,3 +217,15 @@ def test_decodings_go_on_while_somebody_measures(session):
     threading.Thread(target=decode).start()
     assert done.wait(60)
     held.close()
+
+
+def test_the_shadow_block_is_measured_a_length_at_a_time(session, at_once):
+    state, rows = Measuring(), [SHADOW_ROW, {**SHADOW_ROW, "tokens": 352}]
+    seen = [
+        [row["tokens"] for row in state.here[""].rows]
+        for update in ShadowChoice(lambda: iter(rows)).measure(session, state, "arithmetic", None)
+        if update.moved
+    ]
+    assert seen[:2] == [[224], [224, 352]]
+    [run] = state.here[""].runs
+    assert run.about["command"].startswith("python -m wino_viz bench --shadow") and run.about["device"]

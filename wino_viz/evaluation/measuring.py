@@ -11,6 +11,7 @@ the decoders on nearly the same problems. The commands in `about` measure the sa
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from wino_viz.evaluation.intervals import CONFIDENCE_LEVEL
@@ -60,6 +61,10 @@ class Measurement:
 
     def about(self) -> dict[str, Any]:
         """Where the rows come from: the commands that measure the same, and this machine."""
+        return {**self._source, "n": len({item["index"] for item in self._items})}
+
+    @cached_property
+    def _source(self) -> dict[str, Any]:
         checkpoint = self._evaluation.checkpoint
         making = ["--split", "test", "--count", str(self.count), "--seed", str(self.seed), "--out", DATA]
         evaluating = ["eval", "--model", checkpoint.name, "--decoders", ",".join(self.specs), "--data", DATA]
@@ -68,7 +73,6 @@ class Measurement:
             "data_command": shown_command(f"python -m wino_viz.tasks.{self.task}", making),
             "command": shown_command("python -m wino_viz", evaluating),
             "commit": commit(),
-            "n": len({item["index"] for item in self._items}),
             "confidence_level": CONFIDENCE_LEVEL,
             **machine(checkpoint.denoiser.device),
             "versions": versions(),

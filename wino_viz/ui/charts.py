@@ -14,6 +14,7 @@ import plotly.graph_objects as go
 
 from wino_viz.decoding import DECODERS
 from wino_viz.evaluation.result_files import Counted, ResultFile, Row
+from wino_viz.ui.figures import NAMES
 from wino_viz.ui.watching import decoder_words
 
 INK, SOFT, RULE, PAPER, FRONT = "#1c2027", "#5b616b", "#e3e1db", "#ffffff", "#f0e4c3"
@@ -47,7 +48,7 @@ LOOKS = {
     "wino": ("#007f5c", "star"),
 }
 MORE_LOOKS = (("#a06a00", "hexagon"), ("#3f8fbf", "pentagon"), (SOFT, "triangle-down"))  # of further models
-NAMES = {"standard": "Standard", "threshold": "Threshold", "factor": "Factor", "prophet": "Prophet", "wino": "WINO"}
+PLUS = "-wino-plus"  # behind a model's name: the one that WINO+ made of it
 FONT = (
     'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "Noto Sans", Arial, sans-serif'  # the page's own
 )
@@ -105,11 +106,20 @@ def series_of(files: Sequence[ResultFile], here: Sequence[Row], main: str) -> li
     for model, name in keys:
         own = model == main and name in LOOKS
         colour, symbol = LOOKS[name] if own else next(more)
-        label = decoder_name(name) if model == main else f"{decoder_name(name)} · {plain(model)}"
         dash = "solid" if model == main else "dash"
         key = (model, name)
-        made.append(Series(model, name, label, colour, symbol, dash, tuple(rows[key]), tuple(measured.get(key, ()))))
+        own_rows = tuple(rows[key]), tuple(measured.get(key, ()))
+        made.append(Series(model, name, _label(model, name, main), colour, symbol, dash, *own_rows))
     return made
+
+
+def _label(model: str, name: str, main: str) -> str:
+    """What a series is called: its decoder, and whose it is where it is not the app's own model's."""
+    if model == main:
+        return decoder_name(name)
+    if model == main + PLUS:
+        return "WINO+" if name == "threshold" else f"WINO+ model, {decoder_name(name)}"
+    return f"{decoder_name(name)} · {plain(model)}"
 
 
 def usual_row(rows: Sequence[Row], settings: Mapping[str, Any] | None) -> Row | None:

@@ -116,6 +116,10 @@ def _tip(tau1: float, tau2: float, there: Row | None, new: Row | None) -> str:
     return "<br>".join([*said, "Press to open it in Decode"])
 
 
+def _named(key: tuple[float, float]) -> str:
+    return f"τ1 {key[0]:g} with τ2 {key[1]:g}"
+
+
 def _sentences(shipped: dict[tuple[float, float], Row], marked: tuple[Any, Any]) -> list[str]:
     said = [
         "τ1 is how sure a draft must be, τ2 how sure the check must be that it stays; at τ2 = 0 nothing is taken back."
@@ -125,9 +129,11 @@ def _sentences(shipped: dict[tuple[float, float], Row], marked: tuple[Any, Any])
         best = max(judged, key=lambda key: (judged[key].accuracy, -judged[key].mean_forward_passes))
         fewest = min(judged, key=lambda key: (judged[key].mean_forward_passes, -judged[key].accuracy))
         low, high = judged[best].interval
+        ties = sum(row.accuracy == judged[best].accuracy for row in judged.values())
+        shared = "Most often right is" if ties == 1 else f"{ties} cells are most often right; fewest passes of them has"
         said.append(
-            f"Most often right is τ1 {best[0]:g} with τ2 {best[1]:g} ({percent(judged[best].accuracy)}, interval "
-            f"{100 * low:.0f} to {percent(high)}); fewest passes has τ1 {fewest[0]:g} with τ2 {fewest[1]:g} "
+            f"{shared} {_named(best)} ({percent(judged[best].accuracy)}, interval {100 * low:.0f} to {percent(high)}, in "
+            f"{judged[best].mean_forward_passes:.1f} passes). Fewest passes of all has {_named(fewest)} "
             f"({judged[fewest].mean_forward_passes:.1f}, {percent(judged[fewest].accuracy)} right)."
         )
         within = sum(1 for row in judged.values() if row.accuracy >= low)

@@ -16,10 +16,11 @@ import gradio as gr
 
 from wino_viz.evaluation.result_files import FOLDER, GRID, SHADOW, TRADEOFF, read_results
 from wino_viz.evaluation.sweeps import SWEEP, grid_specs, spec_of, tradeoff_specs
+from wino_viz.provenance import commit, machine, versions
 from wino_viz.ui import measuring
 from wino_viz.ui.decode_tab import DecodeForms
-from wino_viz.ui.figures import DIFFICULTY, KINDS, Here, Kind, figure_message, read_reported
-from wino_viz.ui.forms import DECODERS, HIDDEN, MODEL_QUEUE, TASK_NAMES
+from wino_viz.ui.figures import DIFFICULTY, KINDS, NAMES, Here, Kind, figure_message, read_reported
+from wino_viz.ui.forms import HIDDEN, MODEL_QUEUE, TASK_NAMES
 from wino_viz.ui.measuring import Measuring, Sample, Update
 from wino_viz.ui.watching import decoder_words
 from wino_viz.ui.widgets import PLOTLY, ChartView, Progress, Reported, progress
@@ -209,7 +210,8 @@ class DecoderChoice:
         """Nothing stands outside the folded form."""
 
     def build(self) -> None:
-        self.decoders = gr.CheckboxGroup(DECODERS, value=["wino"], label="Decoders", elem_classes="explore-choices")
+        names = [(NAMES[name], name) for name in SWEEP]
+        self.decoders = gr.CheckboxGroup(names, value=["wino"], label="Decoders", elem_classes="explore-choices")
         self.settings = gr.Radio(
             [("the preset alone", PRESET), ("every setting of the figure", EVERY)],
             value=PRESET,
@@ -303,12 +305,17 @@ class ShadowChoice:
     def measure(self, session: Any, state: Measuring, task: str, results: Any) -> Iterator[Update]:
         def samples() -> Iterator[Sample]:
             made: list[Mapping[str, Any]] = []
-            yield Sample("the shadow block", 0, 0)
+            yield Sample("the first length", 0, 0)
             for row in self._rows():
                 made.append(row)
-                yield Sample(f"{row['tokens']} tokens", len(made), int(row.get("of", 0)), rows=tuple(made))
+                yield Sample(f"the length after {row['tokens']} tokens", len(made), 0, rows=tuple(made))
 
-        return measuring.measure(state, "", session, samples, dict, counted="length")
+        def about() -> dict[str, Any]:
+            device = session.checkpoint().denoiser.device
+            command = f"python -m wino_viz bench --shadow --model {session.model}"
+            return {"command": command, "commit": commit(), **machine(device), "versions": versions()}
+
+        return measuring.measure(state, "", session, samples, about, counted="length")
 
 
 def _count() -> gr.Radio:

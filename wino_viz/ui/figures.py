@@ -19,12 +19,13 @@ from wino_viz.decoding import DECODERS
 from wino_viz.evaluation.result_files import GRID, SHADOW, TRADEOFF, Counted, ResultFile, Results, Row, row_of
 from wino_viz.models.files import read_presets
 from wino_viz.provenance import weights_checksum
-from wino_viz.session import MODELS
 from wino_viz.trace import dumps
 
+MODELS = Path(__file__).parents[2] / "assets" / "models"
 REPORTED = Path(__file__).parents[2] / "assets" / "reported.json"
+NAMES = {"standard": "Standard", "threshold": "Threshold", "factor": "Factor", "prophet": "Prophet", "wino": "WINO"}
 DECIMALS = 4
-MAKE = "make results"
+MAKE, MAKE_SHADOW = "make results", "python -m wino_viz bench --shadow --out assets/results/shadow.json"
 
 Data = list[dict[str, Any]]
 
@@ -157,15 +158,15 @@ def as_json(kind: Kind, task: str, files: Sequence[ResultFile], here: Here) -> d
     shown = {"figure": kind.name, **({"task": task} if kind.name != SHADOW else {})}
     shipped = []
     for file in files:
-        rows = [dict(row) for row in file.shadow_rows] or [_row_dict(row) for row in file.rows]
+        rows = [dict(row) for row in file.shadow_rows] or [_row_dict(row, kind.name == DIFFICULTY) for row in file.rows]
         shipped.append({"file": file.name, **file.about, "rows": rows})
     own = {"measured_here": [{**run.about, "rows": list(run.rows)} for run in here.runs]} if here.rows else {}
     return {**shown, "shipped": shipped, **own}
 
 
-def _row_dict(row: Row) -> dict[str, Any]:
+def _row_dict(row: Row, by_difficulty: bool) -> dict[str, Any]:
     groups = [{"difficulty": group.difficulty, **_counted(group)} for group in row.groups]
-    more = {"by_difficulty": {"unit": row.unit, "groups": groups}} if groups else {}
+    more = {"by_difficulty": {"unit": row.unit, "groups": groups}} if by_difficulty else {}
     settings = dict(row.settings)
     return {"decoder": row.spec, "settings": settings, **_counted(row), "step_reduction": row.step_reduction, **more}
 
@@ -231,10 +232,10 @@ def read_reported() -> dict[str, Any]:
 
 
 def _empty(kind: Kind, broken: bool) -> str:
-    what = "bench --shadow --out assets/results/shadow.json" if kind.name == SHADOW else ""
-    how = f"python -m wino_viz {what}" if what else MAKE
     start = "Nothing that can be shown" if broken else "Nothing is measured yet"
-    return f"{start}: “{how}” measures what stands here, or measure a few problems now."
+    if kind.name == SHADOW:
+        return f"{start}: “{MAKE_SHADOW}” measures what stands here."
+    return f"{start}: “{MAKE}” measures what stands here, or measure a few problems now."
 
 
 def _weights_notes(files: Sequence[ResultFile]) -> list[str]:

@@ -36,8 +36,8 @@ class Update:
 class Sample:
     """One thing that a measurement reports, at least once a forward pass.
 
-    what: what is being measured. done of `of`: answers, or rows. left: seconds, None while nobody knows. rows: all so
-    far, where they are new.
+    what: what is being measured. done of `of`: answers, or rows (0: nobody knows how many). left: seconds, None while
+    nobody knows. rows: all so far, where they are new.
     """
 
     what: str
@@ -63,8 +63,9 @@ class Measuring:
         return self.run
 
     def words(self) -> str:
-        """“7 of 10 answers”."""
-        return f"{self.done[0]} of {self.done[1]} {self.counted}{'' if self.done[1] == 1 else 's'}"
+        """“7 of 10 answers”, or “7 answers” where nobody knows how many there will be."""
+        done, of = self.done
+        return f"{done} of {of} {self.counted}s" if of > 1 else f"{done} {self.counted}{'' if done == 1 else 's'}"
 
 
 def measure(
@@ -140,9 +141,8 @@ def broken_off(state: Measuring) -> Update:
 
 def _words(what: str, sample: Sample) -> str:
     left = "" if sample.left is None else f", about {_time(sample.left)} left"
-    return progress(
-        f"Measuring {what}", "busy", detail=f"{sample.done} of {sample.of}{left}", done=sample.done, of=sample.of
-    )
+    detail = f"{sample.done} of {sample.of}{left}" if sample.of else f"{sample.done} done"
+    return progress(f"Measuring {what}", "busy", detail=detail, done=sample.done, of=sample.of)
 
 
 def _ended(how: str, state: Measuring) -> str:
