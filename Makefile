@@ -1,6 +1,6 @@
 # make run    install what is needed and start the app on http://127.0.0.1:7860
 # make test   install what is needed, a browser too, then check the style and run every test
-# make results   measure what the Explore tab draws (hours on a CPU; LIMIT=30 takes fewer problems)
+# make results   measure what the Explore tab draws (500 problems a setting; LIMIT=30 takes fewer)
 # run and test are complete on a fresh Debian with Python 3.11. Everything Python goes into .venv.
 
 PYTHON ?= python3

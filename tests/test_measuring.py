@@ -16,7 +16,7 @@ from wino_viz.session import Session
 from wino_viz.tasks import arithmetic, countdown, sudoku
 from wino_viz.tasks.registry import TASKS, fresh_problems
 from wino_viz.ui import measuring
-from wino_viz.ui.explore_tab import ShadowChoice
+from wino_viz.ui.explore_forms import ShadowForm
 from wino_viz.ui.figures import Here
 from wino_viz.ui.measuring import Measuring, Sample, answers, measure
 
@@ -223,7 +223,7 @@ def test_the_shadow_block_is_measured_a_length_at_a_time(session, at_once):
     state, rows = Measuring(), [SHADOW_ROW, {**SHADOW_ROW, "tokens": 352}]
     seen = [
         [row["tokens"] for row in state.here[""].rows]
-        for update in ShadowChoice(lambda: iter(rows)).measure(session, state, "arithmetic", None)
+        for update in ShadowForm(lambda: iter(rows)).measure(session, state, "arithmetic", None)
         if update.moved
     ]
     assert seen[:2] == [[224], [224, 352]]

@@ -51,6 +51,7 @@ function showChart(element, data, trigger) {
   view.title.textContent = data.title;
   view.empty.textContent = data.empty;
   view.empty.hidden = !data.empty;
+  view.notes.hidden = !data.notes.length;
   view.notes.replaceChildren(...data.notes.map((note) => part("p", "", note)));
   view.sentences.textContent = data.sentences.join(" ");
   view.beside.textContent = data.beside ?? "";

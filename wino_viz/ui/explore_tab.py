@@ -6,35 +6,28 @@ Nothing is read, drawn or imported for it before the tab is opened, and it needs
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from math import inf
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from wino_viz.evaluation.result_files import FOLDER, GRID, SHADOW, TRADEOFF, read_results
-from wino_viz.evaluation.sweeps import SWEEP, grid_specs, spec_of, tradeoff_specs
-from wino_viz.provenance import commit, machine, versions
 from wino_viz.ui import measuring
 from wino_viz.ui.decode_tab import DecodeForms
-from wino_viz.ui.figures import DIFFICULTY, KINDS, NAMES, Here, Kind, figure_message, read_reported
+from wino_viz.ui.explore_forms import CellsForm, DecodersForm, ShadowForm
+from wino_viz.ui.figures import DIFFICULTY, KINDS, Here, Kind, figure_message, read_reported
 from wino_viz.ui.forms import HIDDEN, MODEL_QUEUE, TASK_NAMES
-from wino_viz.ui.measuring import Measuring, Sample, Update
-from wino_viz.ui.watching import decoder_words
+from wino_viz.ui.measuring import Measuring, Update
 from wino_viz.ui.widgets import PLOTLY, ChartView, Progress, Reported, progress
 
 RESULTS = FOLDER
-COUNTS = [1, 5, 10, 20, 50]
-USUAL_COUNT = 5
-PRESET, EVERY = "preset", "every"
 INTRO = (
     "Every point is measured on problems that the model was never trained on, and every figure can be measured again here. "
     "With few problems the bars are long: that is how much a small sample leaves open."
 )
 # After a cell was picked: the keyboard goes on where Run is.
-TO_RUN = "() => setTimeout(() => document.querySelector('#decode-run')?.focus(), 300)"
+TO_RUN = "() => winoPage.focusWhenShown('#decode-run')"
 
 
 def explore_tab(
@@ -62,10 +55,10 @@ def explore_tab(
         visible=len(tasks) > 1,
     )
     panels = [
-        Panel(session, folder, KINDS[TRADEOFF], DecoderChoice(session, settings=True)),
-        Panel(session, folder, KINDS[DIFFICULTY], DecoderChoice(session, settings=False)),
-        Panel(session, folder, KINDS[GRID], CellChoice(session)),
-        Panel(session, folder, KINDS[SHADOW], ShadowChoice(shadow_rows) if shadow_rows else None),
+        Panel(session, folder, KINDS[TRADEOFF], DecodersForm(session, settings=True)),
+        Panel(session, folder, KINDS[DIFFICULTY], DecodersForm(session, settings=False)),
+        Panel(session, folder, KINDS[GRID], CellsForm(session)),
+        Panel(session, folder, KINDS[SHADOW], ShadowForm(shadow_rows) if shadow_rows else None),
     ]
     for panel in panels:
         panel.build(task)
@@ -194,153 +187,3 @@ class Panel:
 
 def _of(kind: Kind, task: str) -> str:
     return "" if kind.name == SHADOW else task
-
-
-# ---- what is to be measured
-
-
-class DecoderChoice:
-    """Which decoders, with their presets alone or with every setting of the figure, on how many problems."""
-
-    def __init__(self, session: Any, settings: bool) -> None:
-        self._session, self._with_settings = session, settings
-        self.fitted: Sequence[Any] = ()
-
-    def place(self, name: str) -> None:
-        """Nothing stands outside the folded form."""
-
-    def build(self) -> None:
-        names = [(NAMES[name], name) for name in SWEEP]
-        self.decoders = gr.CheckboxGroup(names, value=["wino"], label="Decoders", elem_classes="explore-choices")
-        self.settings = gr.Radio(
-            [("the preset alone", PRESET), ("every setting of the figure", EVERY)],
-            value=PRESET,
-            label="Settings",
-            elem_classes=["segments", "explore-settings"],
-            visible=self._with_settings,
-        )
-        self.count = _count()
-        self.inputs = [self.decoders, self.settings, self.count]
-
-    def fit(self, task: str, results: Any) -> tuple:
-        return ()
-
-    def measure(
-        self, session: Any, state: Measuring, task: str, results: Any, decoders: list[str], settings: str, count: int
-    ) -> Iterator[Update]:
-        if not decoders:
-            return iter([Update(progress("Choose a decoder first.", "error"))])
-        usual = {name: session.settings(name, task) for name in SWEEP if name in decoders}
-        specs = [spec_of(one) for one in usual.values()]
-        if settings == EVERY:
-            shipped = [row for file in results.of(TRADEOFF, task) if file.model == session.model for row in file.rows]
-            specs = [row.spec for row in shipped if row.name in decoders] or tradeoff_specs(usual)
-        return _measured(session, state, task, results, TRADEOFF, specs, count)
-
-
-class CellChoice:
-    """Which τ1 and which τ2, on how many problems; beside it, one cell to be opened in Decode."""
-
-    def __init__(self, session: Any) -> None:
-        self._session = session
-
-    def place(self, name: str) -> None:
-        with gr.Row(elem_classes="explore-open"):
-            self.tau1 = gr.Dropdown([], label="τ1", elem_id=f"explore-{name}-tau1", min_width=90, filterable=False)
-            self.tau2 = gr.Dropdown([], label="τ2", elem_id=f"explore-{name}-tau2", min_width=90, filterable=False)
-            self.open = gr.Button("Open in Decode", elem_id=f"explore-{name}-open", min_width=140)
-
-    def build(self) -> None:
-        self.rows = gr.CheckboxGroup([], label="τ1", elem_classes="explore-choices")
-        self.columns = gr.CheckboxGroup([], label="τ2", elem_classes="explore-choices")
-        self.count = _count()
-        self.inputs = [self.rows, self.columns, self.count]
-        self.fitted = [self.tau1, self.tau2, self.rows, self.columns]
-
-    def fit(self, task: str, results: Any) -> tuple:
-        usual = self._session.settings("wino", task)
-        rows, columns = self._axes(task, results)
-        return (
-            gr.Dropdown(rows, value=usual.tau1),
-            gr.Dropdown(columns, value=usual.tau2),
-            gr.CheckboxGroup(rows, value=[usual.tau1]),
-            gr.CheckboxGroup(columns, value=columns),
-        )
-
-    def _axes(self, task: str, results: Any) -> tuple[list, list]:
-        """The values of the figure's cells, as choices."""
-        session = self._session
-        specs = [row.spec for file in results.of(GRID, task) if file.model == session.model for row in file.rows]
-        chosen = [session.parse(spec, task) for spec in specs or grid_specs(session.settings("wino", task))]
-        return sorted({one.tau1 for one in chosen}), sorted({one.tau2 for one in chosen})
-
-    def measure(
-        self, session: Any, state: Measuring, task: str, results: Any, rows: list, columns: list, count: int
-    ) -> Iterator[Update]:
-        if not rows or not columns:
-            return iter([Update(progress("Choose a τ1 and a τ2 first.", "error"))])
-        usual = session.settings("wino", task).to_dict()
-        cells = [session.settings(**{**usual, "tau1": a, "tau2": b}) for a in sorted(rows) for b in sorted(columns)]
-        return _measured(session, state, task, results, GRID, [spec_of(cell) for cell in cells], count)
-
-
-class ShadowChoice:
-    """Nothing to choose: the lengths are the benchmark's own."""
-
-    inputs: Sequence[Any] = ()
-    fitted: Sequence[Any] = ()
-
-    def __init__(self, rows: Callable[[], Iterator[Mapping[str, Any]]]) -> None:
-        self._rows = rows
-
-    def place(self, name: str) -> None:
-        """Nothing stands outside the folded form."""
-
-    def build(self) -> None:
-        """Nothing to choose."""
-
-    def fit(self, task: str, results: Any) -> tuple:
-        return ()
-
-    def measure(self, session: Any, state: Measuring, task: str, results: Any) -> Iterator[Update]:
-        def samples() -> Iterator[Sample]:
-            made: list[Mapping[str, Any]] = []
-            yield Sample("the first length", 0, 0)
-            for row in self._rows():
-                made.append(row)
-                yield Sample(f"the length after {row['tokens']} tokens", len(made), 0, rows=tuple(made))
-
-        def about() -> dict[str, Any]:
-            device = session.checkpoint().denoiser.device
-            command = f"python -m wino_viz bench --shadow --model {session.model}"
-            return {"command": command, "commit": commit(), **machine(device), "versions": versions()}
-
-        return measuring.measure(state, "", session, samples, about, counted="length")
-
-
-def _count() -> gr.Radio:
-    return gr.Radio(COUNTS, value=USUAL_COUNT, label="Problems", elem_classes=["segments", "explore-count"])
-
-
-def _measured(
-    session: Any, state: Measuring, task: str, results: Any, figure: str, specs: Sequence[str], count: Any
-) -> Iterator[Update]:
-    """Decode fresh problems with `specs`; the shipped rows tell how many passes each may take."""
-    if count not in COUNTS:
-        return iter([Update(progress("Choose how many problems first.", "error"))])
-    made: list[Any] = []
-    expected = {
-        row.spec: row.mean_forward_passes
-        for file in results.of(figure, task)
-        if file.model == session.model
-        for row in file.rows
-    }
-
-    specs = sorted(specs, key=lambda spec: expected.get(spec, inf))  # what takes few passes shows first
-
-    def samples() -> Iterator[Sample]:
-        made.append(session.measure(task, specs, count, secrets.randbelow(2**31)))
-        words = {spec: decoder_words(session.parse(spec, task).to_dict()) for spec in specs}
-        return measuring.answers(made[0], words.__getitem__, expected)
-
-    return measuring.measure(state, task, session, samples, lambda: made[0].about())
