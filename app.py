@@ -10,10 +10,12 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
+from wino_viz.plus import wino_plus
 from wino_viz.session import Session
 from wino_viz.ui.page import LAUNCH, build_page, theme
 
-demo = build_page(Session(), pictures=Session("mmada-mini", task="caption"))
+session = Session()
+demo = build_page(session, pictures=Session("mmada-mini", task="caption"), plus=wino_plus(session))
 
 if __name__ == "__main__":
     demo.launch(theme=theme(), **LAUNCH)

@@ -6,9 +6,9 @@ cd "$(dirname "$0")/.."
 python=${1:-python}
 mkdir -p examples/traces
 
-record() { # FILE SPEC RECORD TITLE NOTE
+record() { # FILE SPEC RECORD TITLE NOTE [MODEL]
   echo "$1" >&2
-  "$python" -m wino_viz decode --model llada-mini --decoder "$2" --record "$3" --title "$4" --note "$5" \
+  "$python" -m wino_viz decode --model "${6:-llada-mini}" --decoder "$2" --record "$3" --title "$4" --note "$5" \
     --trace "examples/traces/$1.json"
 }
 
@@ -36,6 +36,14 @@ record 5-drafting-without-verification threshold:tau=0.6 "$problem_33" \
 record 6-wino-gets-one-wrong wino "$problem_134" \
   'WINO gets one wrong' \
   'It takes back many tokens and still ends with a wrong number: verification asks whether a token fits, not whether it is true.'
+
+# Compare opens with this one beside the first and the fifth.
+if [ -d assets/models/llada-mini-wino-plus ]; then
+  record 7-wino-plus threshold "$problem_33" \
+    'The first example, by WINO+' \
+    'A model trained on the order in which WINO placed its tokens decodes by a plain threshold: no shadow block, and nothing is taken back.' \
+    llada-mini-wino-plus
+fi
 
 # ---- pictures: scenes (from 0) of `python -m wino_viz.tasks.scenes --count 44 --seed 0`, split validation or test
 scenes=$(mktemp -d)

@@ -2,9 +2,7 @@
 
 import json
 import math
-import os
 import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +12,7 @@ import torch
 from safetensors.torch import load_file
 from tiny_model import write_tiny_model
 
+from tests.commands import two_processes
 from wino_viz.models.checkpoint import Checkpoint, load_checkpoint
 from wino_viz.tasks.registry import prompt_of
 from wino_viz.training import distill_ablation
@@ -25,7 +24,6 @@ from wino_viz.training.distill_recipe import Recipe
 from wino_viz.training.trajectories import made_problems
 from wino_viz.training.trajectories_records import Trajectory, read_trajectories
 
-ROOT = Path(__file__).parents[1]
 # A step of this optimizer moves a weight by about its learning rate, 1e-3; two ways of summing a gradient differ by less.
 SAME_RUN = 1e-4
 
@@ -241,10 +239,7 @@ def test_two_processes_take_the_steps_that_one_takes_with_twice_the_batches(
     tiny: Checkpoint, trajectories: Path, tmp_path: Path
 ):
     common = ["--all-weights", "--keep-share", "0.5"]
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    command += ["-m", "wino_viz.training.distill", *options(tiny, trajectories, tmp_path / "two", *common)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
+    done = two_processes("wino_viz.training.distill", *options(tiny, trajectories, tmp_path / "two", *common))
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("step 2/2") == 1
     assert main(options(tiny, trajectories, tmp_path / "one", *common, "--accumulate", "2")) == 0

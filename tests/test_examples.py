@@ -14,7 +14,7 @@ from wino_viz.models.checkpoint import Checkpoint
 from wino_viz.tasks import registry
 from wino_viz.tasks.scenes import Scene, draw
 from wino_viz.trace import Trace
-from wino_viz.ui.examples import read_examples, read_picture_examples
+from wino_viz.ui.examples import read_examples, read_picture_examples, recorded_together
 
 ROOT = Path(__file__).parents[1]
 TRACES = sorted((ROOT / "examples" / "traces").glob("*.json"))
@@ -123,3 +123,15 @@ def test_the_command_in_a_picture_example_still_makes_it(path: Path, tmp_path: P
         np.asarray(Image.open(seen), dtype=int) for seen in (tmp_path / "again.png", path.with_suffix(".seen.png"))
     )
     assert abs(now - then).max() <= 2  # rounding differs with the number of threads
+
+
+def test_recordings_to_compare_are_of_one_prompt_and_in_the_order_asked_for():
+    examples = read_examples()
+    asked = [("threshold", False), ("wino", False)]
+    found = recorded_together(examples, asked)
+    assert [e.trace.decoder["name"] for e in found] == ["threshold", "wino"]
+    assert len({e.trace.prompt for e in found}) == 1
+    assert recorded_together(examples, [*asked, ("threshold", True)]) == []
+    plus = replace(found[0], trace=replace(found[0].trace, model="llada-mini-wino-plus"))
+    assert recorded_together([plus, *examples], [*asked, ("threshold", True)]) == [*found, plus]
+    assert recorded_together([replace(plus, trace=replace(plus.trace, prompt="Another.")), *examples], asked) == found

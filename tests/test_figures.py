@@ -37,7 +37,14 @@ def folder(tmp_path_factory) -> Path:
     write_result(folder, TRADEOFF, weights_sha256=weights)
     write_result(folder, TRADEOFF, model=HOSTILE, specs=["threshold:tau=0.5", "threshold:tau=0.9"])
     write_result(folder, GRID, weights_sha256=weights)
-    write_shadow(folder)
+    whole = {
+        "block_length": 128,
+        "shadow_tokens": 128,
+        "shadow_ms": 95.0,
+        "full_attention_ms": 99.0,
+        "shadow_mb": 220.0,
+    }
+    write_shadow(folder, [SHADOW_ROW, {**SHADOW_ROW, **whole}])
     return folder
 
 
@@ -224,17 +231,23 @@ def test_the_shadow_block_is_drawn_by_length_with_and_without(folder, session):
     time, memory = message(folder, session, SHADOW, here, task="sudoku")["plots"]
     shown = {trace["name"]: trace for trace in time["data"] if "-open" not in trace["marker"]["symbol"]}
     assert {name: trace["y"] for name, trace in shown.items()} == {
-        "without the shadow": [60.0],
-        "with the shadow": [75.0],
-        "without it, as long in all": [78.0],
+        "without a shadow": [60.0],
+        "with it, 2 blocks": [75.0],
+        "as long without, 2 blocks": [78.0],
+        "with it, the whole answer one block": [95.0],
+        "as long without, the whole answer one block": [99.0],
     }
-    assert [trace["y"] for trace in memory["data"] if "-open" not in trace["marker"]["symbol"]] == [[200.0], [210.0]]
+    assert [trace["y"] for trace in memory["data"] if "-open" not in trace["marker"]["symbol"]] == [
+        [200.0],
+        [210.0],
+        [220.0],
+    ]
     assert [90.0] in [trace["y"] for trace in time["data"] if "-open" in trace["marker"]["symbol"]]
 
 
 def test_the_shadows_words_are_those_of_the_longest_sequence(folder, session):
     words = " ".join(message(folder, session, SHADOW)["sentences"])
-    assert "At 224 tokens, with a shadow of 64, a pass takes 1.25 times as long and 1.05 times the memory." in words
+    assert "At 224 tokens with a shadow of 64, a pass takes 1.25 times as long, and 1.050 times the memory" in words
 
 
 # ---- data, sources, notes

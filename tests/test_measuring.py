@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from result_rows import SHADOW_ROW
 from tiny_model import write_tiny_model
 
 from wino_viz import cli
@@ -219,13 +218,14 @@ def test_decodings_go_on_while_somebody_measures(session):
     held.close()
 
 
-def test_the_shadow_block_is_measured_a_length_at_a_time(session, at_once):
-    state, rows = Measuring(), [SHADOW_ROW, {**SHADOW_ROW, "tokens": 352}]
-    seen = [
-        [row["tokens"] for row in state.here[""].rows]
-        for update in ShadowForm(lambda: iter(rows)).measure(session, state, "arithmetic", None)
-        if update.moved
-    ]
-    assert seen[:2] == [[224], [224, 352]]
+def test_the_shadow_block_is_measured_a_row_at_a_time(session, at_once):
+    state, seen = Measuring(), []
+    for update in ShadowForm().measure(session, state, "arithmetic", None):
+        if update.moved:
+            seen.append(len(state.here[""].rows))
+        if len(seen) == 3:
+            measuring.stop(state)
+    assert seen == [1, 2, 3]
     [run] = state.here[""].runs
+    assert all(row["shadow_ms"] > 0 and row["shadow_tokens"] == row["block_length"] for row in run.rows)
     assert run.about["command"].startswith("python -m wino_viz bench --shadow") and run.about["device"]

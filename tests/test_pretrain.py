@@ -2,8 +2,6 @@
 
 import json
 import shutil
-import subprocess
-import sys
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,13 +9,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from tests.commands import Done, run_here, torchrun
 from wino_viz.cli import main as cli
 from wino_viz.training import pretrain as training
 from wino_viz.training import sweep
 from wino_viz.training import tokenizer as tokens
 from wino_viz.training.pretrain import Recipe, learning_rate, mask_tokens
 
-ROOT = Path(__file__).parents[1]
 TOY = ["--batch-tokens", "1024", "--d-model", "32", "--layers", "2", "--heads", "2", "--mlp", "48"]
 TOY += ["--warmup-steps", "2", "--report-every", "1"]
 
@@ -26,10 +24,9 @@ TOY += ["--warmup-steps", "2", "--report-every", "1"]
 SAME_RUN = 2e-4
 
 
-def run(*arguments: str, processes: int = 1) -> subprocess.CompletedProcess[str]:
-    launcher = ["-m", "torch.distributed.run", "--nproc-per-node", str(processes)] if processes > 1 else []
-    command = [sys.executable, *launcher, "-m", "wino_viz.training.pretrain", "--steps", "4", *TOY, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=300)
+def run(*arguments: str, processes: int = 1) -> Done:
+    options = ["--steps", "4", *TOY, *arguments]
+    return torchrun("wino_viz.training.pretrain", *options) if processes > 1 else run_here(training.main, *options)
 
 
 def pretrain(out: Path, tokenizer: Path, *more: str, processes: int = 1) -> str:

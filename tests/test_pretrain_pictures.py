@@ -1,35 +1,33 @@
 """Training of the multimodal model at toy size: its batches, planted errors, and checkpoints that decode."""
 
 import re
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from random import Random
+from types import ModuleType
 
 import numpy as np
 import pytest
 import torch
 
+from tests.commands import run_here
 from wino_viz.models import mmada
 from wino_viz.models.checkpoint import EMBEDDED, Checkpoint, load_checkpoint
 from wino_viz.models.magvit import load_magvit, save_magvit
 from wino_viz.session import Session
 from wino_viz.tasks.scenes import HELD_OUT, compose, draw, generate
 from wino_viz.tasks.scenes_drawing import COLOURS, SHAPES
+from wino_viz.training import image_tokenizer, pretrain_pictures
 from wino_viz.training.image_tokenizer import MINI, Pictures, as_pixels, entropies
 from wino_viz.training.pretrain import mask_tokens
 from wino_viz.training.pretrain_pictures import BLOB, ERROR_GROUPS, LENGTHS, SceneBatches, Scenes, with_blobs
 
-ROOT = Path(__file__).parents[1]
 TOY = ["--batch-tokens", "1100", "--d-model", "32", "--layers", "2", "--heads", "2", "--mlp", "48"]
 TOY += ["--steps", "2", "--warmup-steps", "1", "--report-every", "1", "--pretraining-share", "0"]
 
 
-def run(module: str, *arguments: str, processes: int = 1) -> str:
-    launcher = ["-m", "torch.distributed.run", "--nproc-per-node", str(processes)] if processes > 1 else []
-    command = [sys.executable, *launcher, "-m", f"wino_viz.training.{module}", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=300)
+def run(module: ModuleType, *arguments: str) -> str:
+    done = run_here(module.main, *arguments)
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout
 
@@ -138,15 +136,42 @@ def test_planted_errors_are_other_words_of_the_same_kind_in_some_answers(scenes:
     assert (changed.sum(1) == 0).any()
 
 
-@pytest.mark.parametrize("processes", [1, 2])
-def test_what_training_writes_sees_and_captions(processes: int, tmp_path: Path):
+def test_parts_of_some_pictures_are_hidden_and_nothing_else_is(batch):
+    scenes = Scenes(EMBEDDED / "mmada-mini", hidden=0.5)
+    ids, starts = scenes.to_ids(batch, torch.device("cpu"))
+    ids, starts = ids.repeat(20, 1), starts.repeat(20)
+    read = scenes.context(ids, starts, torch.Generator().manual_seed(0))
+    mask_id = scenes.tokenizer.convert_tokens_to_ids("<|mdm_mask|>")
+    hidden = read == mask_id
+    codes = slice(2, 2 + 256)
+    assert not hidden[:, :2].any() and not hidden[:, 258:].any()
+    shares = hidden[:, codes].float().mean(1)
+    assert 0.35 < (shares == 0).float().mean() < 0.65  # so many pictures are whole
+    assert 0.4 < shares.max() < 0.6 and shares.mean() == pytest.approx(0.125, abs=0.03)
+    whole = Scenes(EMBEDDED / "mmada-mini").context(ids, starts, torch.Generator().manual_seed(0))
+    assert torch.equal(whole[:, 258:], read[:, 258:]) and torch.equal(whole[:, :258], ids[:, :258])
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    """A folder with the tokenizers that training needs there."""
     out = tmp_path / "model"
     (out / "image_tokenizer").mkdir(parents=True)
     for path in (EMBEDDED / "mmada-mini" / "image_tokenizer").iterdir():
         (out / "image_tokenizer" / path.name).write_bytes(path.read_bytes())
     for name in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja"):
         (out / name).write_text((EMBEDDED / "mmada-mini" / name).read_text())
-    assert "step 2/2" in run("pretrain_pictures", "--out", str(out), *TOY, processes=processes)
+    return out
+
+
+def test_only_the_first_of_several_processes_writes_the_model(out: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("RANK", "1")
+    run(pretrain_pictures, "--out", str(out), *TOY)
+    assert not list(out.glob("*.safetensors"))
+
+
+def test_what_training_writes_sees_and_captions(out: Path):
+    assert "step 2/2" in run(pretrain_pictures, "--out", str(out), *TOY)
     session = Session(str(out), task="caption")
     settings = session.settings("wino")
     picture = session.see(draw(compose(1)))
@@ -196,7 +221,8 @@ def test_entropy_is_least_for_sure_places_and_greatest_for_codes_that_are_all_in
 
 
 def test_a_trained_picture_tokenizer_is_stored_in_half_precision_and_loads(tmp_path: Path):
-    assert "as stored: PSNR" in run("image_tokenizer", "--out", str(tmp_path), "--steps", "1", "--batch", "1")
+    steps = ["--steps", "1", "--batch", "1", "--report-count", "2"]
+    assert "as stored: PSNR" in run(image_tokenizer, "--out", str(tmp_path), *steps)
     model = load_magvit(tmp_path)
     assert model.config == MINI
     assert next(model.parameters()).dtype == torch.float32

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from wino_viz.decoding import StandardSettings, WinoSettings, decode
-from wino_viz.models.checkpoint import Checkpoint
+from wino_viz.models.checkpoint import EMBEDDED, Checkpoint
 from wino_viz.pictures import GREY
 from wino_viz.problems import known_problem
 from wino_viz.session import ModelUnavailable, Picture, Session
@@ -61,10 +61,14 @@ def finished(session: Session, question: str = QUESTION, spec: str = "wino", **a
 
 
 def test_the_app_is_built_without_torch():
-    code = "import sys, app; assert not {'torch', 'transformers'} & set(sys.modules); print(app.demo.title)"
+    code = """import sys, app, gradio
+assert not {'torch', 'transformers'} & set(sys.modules)
+radios = [part for part in app.demo.blocks.values() if isinstance(part, gradio.Radio)]
+print(app.demo.title, any(key == "wino-plus" for radio in radios for _, key in radio.choices))"""
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("Watch a diffusion model")
+    offered = (EMBEDDED / "llada-mini-wino-plus").is_dir()
+    assert done.stdout.startswith("Watch a diffusion model") and done.stdout.strip().endswith(str(offered))
 
 
 def test_the_model_is_loaded_once_whoever_asks(mini):

@@ -200,8 +200,8 @@ def test_the_sentences():
     assert check(ROW, ROW["solution"]).text == "Right: a valid grid that keeps the givens."
     other = next(grid for grid in completions(OPEN["puzzle"]) if grid != OPEN["solution"])
     words = check(OPEN, other).text
-    assert words.startswith("Right: a valid grid that keeps the givens, another one than the record's solution. ")
-    assert re.search(r"\d of 8 empty cells are as in the solution\.$", words)
+    assert words.startswith("Right: a valid grid that keeps the givens; the puzzle has more than one solution. ")
+    assert re.search(r"\d of 8 empty cells are as in the solution noted with it\.$", words)
     assert check({"puzzle": OPEN["puzzle"]}, other).text == "Right: a valid grid that keeps the givens."
     assert check({"puzzle": OPEN["puzzle"]}, other).cells is None
     assert check(ROW, "no idea").text == "Wrong: it holds no grid of 16 cells."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -129,10 +130,33 @@ def test_a_fault_is_said_whatever_else_there_is_to_say(current):
     assert text(broken_off(current).notice) == BROKEN
 
 
-def test_two_decodings_count_their_passes_apart():
-    made = [SimpleNamespace(trace=lambda n=n: SimpleNamespace(forward_passes=n)) for n in (2, 1)]
-    assert watching._stopped_after(made) == "Stopped after 2 and 1 passes."
-    assert watching._stopped_after(made[1:]) == "Stopped after 1 pass."
+@pytest.mark.parametrize(
+    ("passes", "words"), [([1], "1 pass"), ([2, 1], "2 and 1 passes"), ([3, 0, 2], "3, 0 and 2 passes")]
+)
+def test_several_decodings_count_their_passes_apart(passes, words):
+    made = [SimpleNamespace(trace=lambda n=n: SimpleNamespace(forward_passes=n)) for n in passes]
+    assert watching._stopped_after(made) == f"Stopped after {words}."
+
+
+def test_three_decodings_take_turns_each_in_its_own_model(mini, current):
+    """Threshold, WINO and WINO+, as a comparison has them: a row of figures each, under the name of what decoded it."""
+    sessions = [Session(load=lambda name: mini), Session("mini-wino-plus", load=lambda name: replace(mini, name=name))]
+    base, plus = sessions
+    pairs = [(base, base.settings("threshold", tau=0.6)), (base, base.settings("wino"))]
+    pairs.append((plus, plus.settings("threshold", tau=0.7)))
+    size = {"gen_length": 32, "block_length": 16}
+    updates = list(watch(current, lambda: [s.start("Ana has 3 pears.", o, **size) for s, o in pairs], False))
+    told = [json.loads(update.player) for update in updates if update.player]
+    assert [m["lanes"] for m in told if m["type"] == "start"] == [3, 3, 3]
+    order = [m["lane"] for m in told if m["type"] == "step"]
+    counts = [order.count(lane) for lane in range(3)]
+    turns = [lane for turn in range(max(counts)) for lane in range(3) if turn < counts[lane]]
+    assert order == turns
+    assert [trace["model"] for trace in told[-1]["traces"]] == ["llada-mini", "llada-mini", "mini-wino-plus"]
+    rows = updates[-1].rows
+    assert [row["title"] for row in rows] == ["Threshold, τ 0.6", "WINO, τ1 0.6, τ2 0.9", "WINO+, τ 0.7"]
+    assert [row["passes"] for row in rows] == counts and rows[2]["revoked"] == 0
+    assert "Done in {}, {} and {} forward passes".format(*counts) in text(updates[-1].notice)
 
 
 @pytest.mark.parametrize(

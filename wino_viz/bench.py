@@ -2,11 +2,13 @@
 
     python -m wino_viz bench [--model llada-mini] [--problems 5] [--out OUT.json]
     python -m wino_viz bench --in-flight [1,8,64] [--decoders wino]
+    python -m wino_viz bench --shadow [GENxBLOCK,…]
 
 Time outside the model is everything the app does for a pass besides the model: asking the decoder, applying its rule,
 recording the step, looking up token texts and writing the message that goes to the browser. Goal on a CPU: at most 5 %.
 
 With --in-flight the same problems are decoded with so many in one batch each, as `eval --in-flight` does.
+--shadow measures what the shadow block costs: see shadow_cost.py.
 """
 
 from __future__ import annotations
@@ -18,8 +20,9 @@ from random import Random
 from statistics import fmean, median
 from typing import Any
 
+from wino_viz import shadow_cost
 from wino_viz.decoding import Canvas, Denoiser, Settings, decode_many
-from wino_viz.provenance import commit, machine
+from wino_viz.provenance import commit, machine, versions, weights_checksum
 from wino_viz.session import Session
 from wino_viz.tasks import arithmetic
 from wino_viz.ui.player import new_run, start_message, step_message, trace_message
@@ -115,10 +118,20 @@ def _decode_in_flight(
     return seconds, [(count, decoder.canvas) for count, decoder in zip(passes, decoders, strict=True)]
 
 
+def bench_shadow_block(model: str, shapes: Sequence[tuple[int, int]] | None, repeats: int) -> dict[str, Any]:
+    """What the shadow block costs; see `wino_viz.shadow_cost`."""
+    session = Session(model)
+    rows = list(shadow_cost.bench_shadow(session, shapes, repeats=repeats))
+    return {**_head(model, session.checkpoint().denoiser.device), "repeats": repeats, "rows": rows}
+
+
 def _head(model: str, device: Any) -> dict[str, Any]:
     import torch
 
-    return {"model": model, "commit": commit(), **machine(device), "torch": torch.__version__}
+    from wino_viz.models.checkpoint import find_model
+
+    about = {"model": model, "commit": commit(), "weights_sha256": weights_checksum(find_model(model))}
+    return {**about, **machine(device), "torch": torch.__version__, "versions": versions()}
 
 
 def _decode(session: Session, settings: Settings, seed: int, **lengths: int) -> dict[str, Any]:
@@ -169,6 +182,11 @@ def report_in_flight(result: dict[str, Any]) -> str:
             f"| {row['speed_up']:.2f}× | {row['same']} of {row['problems']} |"
         )
     return "\n".join(lines)
+
+
+def report_shadow_block(result: dict[str, Any]) -> str:
+    """The same for `bench_shadow_block`."""
+    return f"{_where(result)}\n\n{shadow_cost.report(result)}"
 
 
 def _where(result: dict[str, Any]) -> str:

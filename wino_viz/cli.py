@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import shlex
 import sys
 from collections.abc import Callable, Sequence
@@ -22,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from wino_viz.arguments import Parser, whole
 from wino_viz.decoding import DECODERS
+from wino_viz.plus import usual_spec
 from wino_viz.session import Session, WordFromPicture
 
 if TYPE_CHECKING:
@@ -57,7 +59,9 @@ def _parser() -> argparse.ArgumentParser:
     decode.set_defaults(run=run_decode)
     _model_option(decode)
     _picture_options(decode)
-    decode.add_argument("--decoder", default="wino", metavar="SPEC", help=f"{', '.join(DECODERS)} (default: wino)")
+    decode.add_argument(
+        "--decoder", metavar="SPEC", help=f"{', '.join(DECODERS)} (default: wino; for a WINO+ model threshold)"
+    )
     decode.add_argument("--tau1", type=float, help="WINO drafts above this confidence, 0 to 1")
     decode.add_argument("--tau2", type=float, help="WINO re-masks below this verification probability, 0 to 1")
     decode.add_argument("--gen-length", type=int, help="tokens to generate")
@@ -101,6 +105,14 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N,N",
         help="instead: how much faster many problems in one batch are (1,8,64 problems of the decoder wino)",
     )
+    bench.add_argument(
+        "--shadow",
+        nargs="?",
+        const="",
+        metavar="GENxBLOCK,…",
+        help="instead: what the shadow block costs in time and memory, by lengths of answer and block",
+    )
+    bench.add_argument("--repeats", type=int, default=15, help="passes of each kind for --shadow (default: 15)")
     bench.add_argument("--out", type=Path, metavar="OUT.json", help="write the figures to this file")
     return parser
 
@@ -148,7 +160,7 @@ def run_decode(options: argparse.Namespace, arguments: Sequence[str]) -> int:
         raise ValueError("--words goes with --trace OUT.json, the file that keeps them")
     image = None if file is None else _open(file)
     session = Session(options.model or (SEES if image else READS), _loader(options), task)
-    settings = session.parse(options.decoder)
+    settings = session.parse(options.decoder or usual_spec(session.model))
     for name in ("tau1", "tau2"):
         if (value := getattr(options, name)) is not None:
             if not hasattr(settings, name):
@@ -322,12 +334,19 @@ def run_bench(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     from wino_viz import bench
     from wino_viz.provenance import shown_command
 
-    if not 1 <= options.problems <= 1000:
-        raise ValueError(f"--problems must be 1 to 1000, not {options.problems}")
+    for name in ("problems", "repeats"):
+        if not 1 <= getattr(options, name) <= 1000:
+            raise ValueError(f"--{name} must be 1 to 1000, not {getattr(options, name)}")
+    if options.shadow is not None and options.in_flight is not None:
+        raise ValueError("choose one of --shadow and --in-flight")
     _check_writable(options.out)
     model = options.model or READS
     specs = [spec.strip() for spec in options.decoders.split(",")] if options.decoders else []
-    if options.in_flight is None:
+    if options.shadow is not None:
+        shapes = _shapes(options.shadow) if options.shadow else None
+        result = bench.bench_shadow_block(model, shapes, options.repeats)
+        print(bench.report_shadow_block(result))
+    elif options.in_flight is None:
         result = bench.bench(model, options.problems, specs or bench.SPECS)
         print(bench.report(result))
     else:
@@ -337,6 +356,17 @@ def run_bench(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     if options.out:
         _write(options.out, json.dumps({"command": shown_command(PROG, arguments), **result}, indent=1))
     return 0
+
+
+def _shapes(text: str) -> list[tuple[int, int]]:
+    """ "64x32,128x64" as [(64, 32), (128, 64)]."""
+    shapes = []
+    for part in text.split(","):
+        found = re.fullmatch(r"([0-9]{1,6})x([0-9]{1,6})", part.strip())
+        if not found:
+            raise ValueError(f"--shadow: {part!r} is not GENxBLOCK, such as 128x64")
+        shapes.append((int(found[1]), int(found[2])))
+    return shapes
 
 
 def _counts(text: str, most: int) -> list[int]:

@@ -19,13 +19,12 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wino_viz import untrusted
 from wino_viz.decoding import DECODERS, Settings, decode, judge_tokens, parse_spec, record
-from wino_viz.models.files import Preset, read_presets
+from wino_viz.models.files import Preset, presets_of
 from wino_viz.problems import known_problem
 from wino_viz.tasks import arithmetic, countdown, sudoku
 from wino_viz.tasks.registry import TASKS, judge, prompt_of
@@ -38,7 +37,6 @@ if TYPE_CHECKING:
     from wino_viz.evaluation.measuring import Measurement
     from wino_viz.models.checkpoint import Checkpoint
 
-MODELS = Path(__file__).parents[1] / "assets" / "models"
 MAX_PROMPT_CHARACTERS = 20_000  # far beyond any context here; longer ones are not worth tokenizing to say so
 SECONDS_DECIMALS = 6
 GUESSED = "Guessed: it saw a blank picture."
@@ -100,7 +98,7 @@ class Session:
         self._measuring = threading.Lock()
         self._checkpoint: Checkpoint | None = None
         self._running = 0
-        self._presets = _read_presets(model)
+        self._presets = presets_of(model)
         self.gen_length, self.block_length = self.lengths(task)
 
     # ---- the model
@@ -368,11 +366,6 @@ def _reachable(problem: Mapping[str, Any]) -> bool:
 
 def _as_whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def _read_presets(model: str) -> Mapping[str, Preset]:
-    """presets.json of an embedded model or a local folder, before anything else of it is loaded."""
-    return next((read_presets(folder) for folder in (MODELS / model, Path(model)) if folder.is_dir()), {})
 
 
 def _load_checkpoint(name: str) -> Checkpoint:

@@ -10,7 +10,9 @@
 const PASS_MS = 900; // a pass at speed 1
 const SPEEDS = [0.25, 0.5, 1, 2, 4, 8];
 const ANNOUNCE_MS = 2500; // between announcements while the playhead moves by itself
-const NARROW = 700; // px; below this the card is a sheet at the bottom, and lanes stand one above the other
+// px; below this the card is a sheet at the bottom, and lanes stand one above the other
+const NARROW = 700;
+const NARROW_OF_THREE = 860;
 
 const ICONS = {
   first: "M6 5v14M19 5v14L9 12z",
@@ -92,6 +94,7 @@ class Player {
       if (fresh === null || (!fresh && lane.replay)) return; // it began already: this one came late
       Object.assign(lane, { replay, live: true, missed: false, waiting: new Map(), verdict: null, stopped: "" });
       lane.title = String(message.title ?? "");
+      if (isNatural(message.lanes)) this.expected = Math.min(message.lanes, this.lanes.length);
       this._built(lane);
       return;
     }
@@ -161,6 +164,7 @@ class Player {
     this.inspected = null;
     this.pinned = false;
     this.timelineKey = "";
+    this.expected = 1; // lanes that a run has said it will fill: they have their room from its first message on
     for (const lane of this.lanes) {
       Object.assign(lane, { replay: null, live: false, missed: false, waiting: new Map(), verdict: null, stopped: "" });
       Object.assign(lane, { title: "", drawn: null, current: 0, tallest: 0 });
@@ -290,6 +294,7 @@ class Player {
     this.notice.textContent = this._noticeWords(drawn);
     this.notice.hidden = this.notice.textContent === "";
     for (const lane of this.lanes) lane.element.hidden = !lane.replay;
+    this._arrange(Math.max(this.expected, drawn.length));
     for (const lane of drawn) this._drawLane(lane);
     this.root.classList.toggle("wp-unverified", drawn.length > 0 && !drawn.some((lane) => lane.replay.verifies));
 
@@ -308,6 +313,17 @@ class Player {
     this.onState?.({ run: this.run, pass: k, passes, playing: this.playing, live: this.live, following: this.follow });
   }
 
+  // Room for so many lanes; measured anew only when their number or the width has changed.
+  _arrange(columns) {
+    const arrangement = [columns, this.width].join();
+    if (arrangement === this.arrangement) return;
+    this.arrangement = arrangement;
+    this.root.style.setProperty("--wp-columns", String(columns));
+    this.root.classList.toggle("wp-crowded", columns > 2);
+    this.root.classList.toggle("wp-narrow", this.width < (columns > 2 ? NARROW_OF_THREE : NARROW));
+    this.plotWidth = this.timeline.plot.clientWidth;
+  }
+
   _noticeWords(drawn) {
     if (this.problem) return this.problem;
     const missed = this.lanes.find((lane) => lane.missed);
@@ -317,7 +333,7 @@ class Player {
   }
 
   _title(lane) {
-    return lane.title || decoderWords(lane.replay.decoder);
+    return lane.title || decoderWords(lane.replay);
   }
 
   _drawLane(lane) {
@@ -330,7 +346,7 @@ class Player {
     if (ended && lane.stopped) lane.sentence = `${lane.sentence} ${lane.stopped}`;
     const finished = ended && this.k > k ? `Finished after ${plural(k, "pass", "passes")}.` : "";
     lane.heading.textContent = this._title(lane);
-    lane.heading.hidden = this.lanes.length === 1 && !lane.title;
+    lane.heading.hidden = this.lanes.length === 1 && !lane.title && !isWinoPlus(replay);
     const wasInView = animate && this._moving && this.lanes.length === 1 && lane.canvas.isInView(lane.current);
     lane.canvas.draw(frame, animate, ended && lane.stopped ? "stopped" : undefined);
     lane.board.draw(frame, animate, ended);
@@ -418,8 +434,7 @@ class Player {
   _resized() {
     const width = this.root.clientWidth;
     if (!width) return;
-    this.root.classList.toggle("wp-narrow", width < NARROW);
-    this.plotWidth = this.timeline.plot.clientWidth;
+    this.width = width;
     for (const lane of this.lanes) {
       lane.tallest = 0;
       lane.canvas.root.style.minHeight = "";
@@ -431,7 +446,7 @@ class Player {
 
   _skeleton(lanes, theme) {
     const { root } = this;
-    root.classList.add("wp", `wp-theme-${theme}`, `wp-lanes-${lanes}`);
+    root.classList.add("wp", `wp-theme-${theme}`, lanes === 1 ? "wp-alone" : "wp-beside");
     root.setAttribute("role", "region");
     root.setAttribute("aria-label", "Decoding player");
     this.notice = make("p", "wp-notice");
@@ -448,7 +463,7 @@ class Player {
       this.goTo(k);
     });
     const dock = make("div", "wp-dock");
-    if (lanes === 1) dock.append(this.lanes[0].summary); // in view with the controls; of two, each stays with its lane
+    if (lanes === 1) dock.append(this.lanes[0].summary); // in view with the controls; of several, each stays with its lane
     dock.append(timelineKey(), this.timelineRoot, this._controls());
     const cardRoot = make("aside", "wp-card");
     this.card = new Card(cardRoot, () => this._unpin());

@@ -1,6 +1,6 @@
 // The timeline: one column per forward pass, drafts up and re-masks down, and a playhead to drag.
 //
-// All columns of a kind are one SVG path, so 1000 passes draw as fast as ten. Two lanes share the columns and the
+// All columns of a kind are one SVG path, so 1000 passes draw as fast as ten. Lanes share the columns and the
 // playhead. The element is a slider: its value is the number of passes done.
 
 const SVG = "http://www.w3.org/2000/svg";

@@ -60,7 +60,19 @@ function textName(replay, ids) {
   return `“${text.length > 40 ? `${text.slice(0, 40)}…` : text}”`;
 }
 
-function decoderWords(decoder) {
+// A decoder and its settings; the model is named where its weights make it another decoder.
+function decoderWords(replay) {
+  const words = ruleWords(replay.decoder);
+  if (!isWinoPlus(replay)) return words;
+  return replay.decoder.name === "threshold" ? words.replace("threshold", "WINO+") : `WINO+ model, ${words}`;
+}
+
+// Known by the model's name, as in wino_viz/plus.py.
+function isWinoPlus({ model }) {
+  return /wino[-_]?plus[^/\\]*[/\\]?$/i.test(model);
+}
+
+function ruleWords(decoder) {
   const name = String(decoder.name ?? "");
   const value = (key) => (typeof decoder[key] === "number" ? number(decoder[key]) : null);
   if (name === "wino") return `WINO, τ1 ${value("tau1") ?? "?"}, τ2 ${value("tau2") ?? "?"}`;

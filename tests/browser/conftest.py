@@ -17,6 +17,7 @@ import gradio as gr
 import pytest
 
 sync_api = pytest.importorskip("playwright.sync_api")
+sync_api.expect.set_options(timeout=15_000)  # a busy machine takes more than the usual 5 s to open a page
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
 FLAGS = [
@@ -28,6 +29,8 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+PATIENCE = 20_000  # ms: a machine that is shared by others may take so long for what is usually there at once
+sync_api.expect.set_options(timeout=PATIENCE)
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
@@ -69,7 +72,7 @@ def open_page(browser: sync_api.Browser, requests: list[str]) -> Iterator[Callab
             reduced_motion="reduce" if reduced_motion else "no-preference",
             has_touch=touch,
         )
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(PATIENCE)
         contexts.append(context)
         page = context.new_page()
         page.on("request", lambda request: requests.append(request.url))

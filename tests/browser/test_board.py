@@ -261,12 +261,13 @@ def test_a_stopped_run_shows_what_stands_and_marks_nothing(player):
     assert END not in output and board(page).locator(".wp-cell-wrong").count() == 0
 
 
-def test_two_lanes_have_a_board_each(open_page):
-    standard = sudoku_trace(StandardSettings(tokens_per_step=4))
-    page = open_page(html=standalone_page(lanes_message([standard, TRACE], at=REVOKING), lanes=2), width=1280)
+@pytest.mark.parametrize("lanes", [2, 3])
+def test_lanes_have_a_board_each(open_page, lanes):
+    traces = [sudoku_trace(StandardSettings(tokens_per_step=4)), *[TRACE] * (lanes - 1)]
+    page = open_page(html=standalone_page(lanes_message(traces, at=REVOKING), lanes=lanes), width=1280)
     grids = page.get_by_role("grid", name="Sudoku board")
-    expect(grids).to_have_count(2)
-    tops = {grids.nth(n).bounding_box()["y"] for n in range(2)}
+    expect(grids).to_have_count(lanes)
+    tops = {grids.nth(n).bounding_box()["y"] for n in range(lanes)}
     assert len(tops) == 1
 
 

@@ -23,7 +23,7 @@ from wino_viz.decoding import shadow_attention
 from wino_viz.models.checkpoint import Checkpoint
 from wino_viz.session import Session
 from wino_viz.trace import Trace
-from wino_viz.ui.examples import Example, best_example, pair_to_compare, read_examples
+from wino_viz.ui.examples import Example, best_example, read_examples, recorded_together
 from wino_viz.ui.mask import mask_message, pack, unpack
 from wino_viz.ui.page import LAUNCH, build_page, theme
 
@@ -102,10 +102,10 @@ def passes(page: Page, tab: str = "decode") -> int:
 def wait_for_pass(page: Page, number: int, tab: str = "decode") -> None:
     """Until a run under way has made so many passes."""
     counter = page.locator(f"#{tab}-player .wp-counter-passes dd").first
-    wait_until(lambda: (found := re.search(r"of (\d+)…", counter.inner_text())) and int(found[1]) >= number, 20)
+    wait_until(lambda: (found := re.search(r"of (\d+)…", counter.inner_text())) and int(found[1]) >= number)
 
 
-def wait_until(holds: Callable[[], bool], seconds: float = 10) -> None:
+def wait_until(holds: Callable[[], bool], seconds: float = 30) -> None:
     end = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < end, "it did not happen in time"
@@ -145,7 +145,7 @@ def test_the_first_run_says_that_it_loads_the_model(serve, open_page, mini):
     page = ready(open_page(serve(build_page(Session(load=load)), theme=theme(), **LAUNCH)))
     run(page)
     expect(say(page)).to_contain_text("Loading the model")
-    expect(say(page)).to_contain_text("Done in", timeout=30_000)
+    expect(say(page)).to_contain_text("Done in", timeout=60_000)
 
 
 def test_a_recorded_example_plays_with_its_problem_and_its_settings(page):
@@ -178,7 +178,7 @@ def test_a_typed_problem_survives_a_visit_to_the_examples(page):
 
 def test_a_run_streams_and_ends_with_the_verdict(page, session):
     run(page)
-    expect(say(page)).to_contain_text(re.compile(r"(Right|Wrong).* Done in \d+ forward passes"), timeout=20_000)
+    expect(say(page)).to_contain_text(re.compile(r"(Right|Wrong).* Done in \d+ forward passes"), timeout=60_000)
     expect(page.locator("#decode-player .wp-verdict")).to_be_visible()
     assert session.loaded
     expect(page.get_by_label("Recorded example", exact=True)).to_have_value("none: a run of your own")
@@ -200,7 +200,7 @@ def test_a_decoder_shows_its_own_settings_and_runs_by_them(page, decoder, slider
     shown.first.fill(value)
     shown.first.press("Tab")
     run(page)
-    expect(say(page)).to_contain_text("Done in", timeout=20_000)
+    expect(say(page)).to_contain_text("Done in", timeout=60_000)
     assert passes(page) in passes_made
     blocks = page.locator("#decode-player .wp-block-head")
     assert [text.rsplit("\n", 1)[-1] for text in blocks.all_inner_texts()] == ["done"] * 2
@@ -239,7 +239,7 @@ def test_stop_stops_within_a_pass_and_the_next_run_works(page, session, paced):
     expect(page.locator("#decode-player .wp-summary")).to_contain_text("Stopped here.")
     choose(page.locator("#decode-decoder"), "WINO")
     run(page)
-    expect(say(page)).to_contain_text("Done in", timeout=20_000)
+    expect(say(page)).to_contain_text("Done in", timeout=60_000)
 
 
 def test_stop_with_nothing_running_says_so(page):
@@ -247,7 +247,7 @@ def test_stop_with_nothing_running_says_so(page):
     expect(say(page)).to_have_text("Nothing is running now.")
 
 
-@pytest.mark.parametrize("gap", [40, 80, 120])
+@pytest.mark.parametrize("gap", [40, 110])
 def test_a_stop_right_after_run_has_the_last_word(page, session, gap):
     """Stop overtakes a run that has just been asked for; "Decoding …" once stood there until the next click."""
     choose(page.locator("#decode-decoder"), "Standard")
@@ -256,7 +256,7 @@ def test_a_stop_right_after_run_has_the_last_word(page, session, gap):
         await new Promise((resolve) => setTimeout(resolve, {gap}));
         document.querySelector("#decode-stop").click();
     }}"""
-    for _ in range(4):
+    for _ in range(2):
         page.evaluate(press)
         page.wait_for_timeout(600)
         wait_until(lambda: session.running == 0)
@@ -265,7 +265,7 @@ def test_a_stop_right_after_run_has_the_last_word(page, session, gap):
             re.compile(r"Stopped (before the first pass|after \d+ pass(es)?)\.|Nothing is running")
         )
     run(page)
-    expect(say(page)).to_contain_text("Done in", timeout=20_000)
+    expect(say(page)).to_contain_text("Done in", timeout=60_000)
 
 
 def test_run_pressed_again_begins_anew(page, session):
@@ -274,7 +274,7 @@ def test_run_pressed_again_begins_anew(page, session):
     wait_until(lambda: session.running == 1)
     choose(page.locator("#decode-decoder"), "WINO")
     run(page)
-    expect(say(page)).to_contain_text("Done in", timeout=20_000)
+    expect(say(page)).to_contain_text("Done in", timeout=60_000)
     wait_until(lambda: session.running == 0)
     assert passes(page) < LENGTH
 
@@ -285,13 +285,13 @@ def test_a_new_problem_has_the_steps_asked_for_and_can_be_judged(page):
     expect(prompt_of(page)).not_to_have_value(before)
     expect(say(page)).to_contain_text("press Run")
     run(page)
-    expect(say(page)).to_contain_text(re.compile("Right|Wrong"), timeout=20_000)
+    expect(say(page)).to_contain_text(re.compile("Right|Wrong"), timeout=60_000)
 
 
 def test_an_edited_problem_has_no_answer_to_be_judged_by(page):
     prompt_of(page).fill("Ana has 12 pears. Ana buys 5 more pears, then loses 2. How many pears are left?")
     run(page)
-    expect(say(page)).to_contain_text(re.compile("known"), timeout=20_000)
+    expect(say(page)).to_contain_text(re.compile("known"), timeout=60_000)
     expect(page.locator("#decode-player .wp-verdict-open")).to_be_visible()
 
 
@@ -299,11 +299,11 @@ def test_a_fault_in_the_model_is_said_and_does_not_last(page, paced):
     paced.broken = True
     try:
         run(page)
-        expect(say(page)).to_contain_text("a fault that is not yours", timeout=15_000)
+        expect(say(page)).to_contain_text("a fault that is not yours", timeout=60_000)
     finally:
         paced.broken = False
     run(page)
-    expect(say(page)).to_contain_text("Done in", timeout=20_000)
+    expect(say(page)).to_contain_text("Done in", timeout=60_000)
 
 
 # ---- comparing
@@ -311,13 +311,13 @@ def test_a_fault_in_the_model_is_said_and_does_not_last(page, paced):
 
 def test_both_lanes_reach_their_ends_and_the_table_is_filled(page):
     page.get_by_role("tab", name="Compare").click()
-    pair = pair_to_compare(read_examples())
+    pair = recorded_together(read_examples(), [("standard", False), ("wino", False)])
     table = page.locator("#compare-figures table")
     if pair:
         expect(table.locator("tbody tr").first).to_contain_text(str(pair[0].trace.forward_passes))
     run(page, "compare")
-    expect(table.locator("tbody tr").first).to_contain_text("–", timeout=15_000)
-    expect(say(page, "compare")).to_contain_text(f"Done in {LENGTH} and", timeout=40_000)
+    expect(table.locator("tbody tr").first).to_contain_text("–", timeout=60_000)
+    expect(say(page, "compare")).to_contain_text(f"Done in {LENGTH} and", timeout=60_000)
     cells = [row.locator("td").all_inner_texts() for row in table.locator("tbody tr").all()]
     assert cells[0][0] == str(LENGTH) and int(cells[1][0]) < LENGTH / 2
     assert all(re.match("✓ Right|✗ Wrong", row[-1]) for row in cells)
@@ -330,7 +330,7 @@ def test_a_comparison_moves_pass_by_pass_and_can_be_stopped(page, session):
     page.get_by_role("tab", name="Compare").click()
     choose(page.locator("#compare-right-decoder"), "Standard")
     run(page, "compare")
-    counted = page.locator("#compare-player .wp-counter-passes dd")
+    counted = page.locator("#compare-player .wp-lane:visible .wp-counter-passes dd")
     wait_for_pass(page, 4, "compare")
     made = [int(text.split()[0]) for text in counted.all_inner_texts()]
     assert abs(made[0] - made[1]) <= 2
@@ -343,7 +343,7 @@ def test_a_run_goes_on_while_another_tab_is_looked_at(page, session):
     run(page)
     page.get_by_role("tab", name="How it works").click()
     expect(page.locator("#how-player .wp-block").first).to_be_visible()
-    wait_until(lambda: session.running == 0, 20)
+    wait_until(lambda: session.running == 0)
     page.get_by_role("tab", name="Decode").click()
     expect(say(page)).to_contain_text("Done in")
     expect(page.locator("#decode-player .wp-block-head").last).to_contain_text("done")
@@ -390,12 +390,13 @@ def test_the_mask_follows_the_player_and_says_who_sees_whom(page):
 
 def test_the_keyboard_alone_runs_and_scrubs(page):
     prompt_of(page).focus()
-    for _ in range(20):
+    for _ in range(60):
         page.keyboard.press("Tab")
         if page.evaluate("document.activeElement.id") == "decode-run":
             break
+    expect(page.locator("#decode-run")).to_be_focused()
     page.keyboard.press("Enter")
-    expect(say(page)).to_contain_text("Done in", timeout=20_000)
+    expect(say(page)).to_contain_text("Done in", timeout=60_000)
     for _ in range(200):
         page.keyboard.press("Tab")
         if page.evaluate("document.activeElement.getAttribute('role')") == "slider":
@@ -420,7 +421,7 @@ def test_on_a_phone_run_brings_the_player_into_view(url, open_page):
     page = ready(open_page(url, width=390, height=800, touch=True, reduced_motion=True))
     run(page)
     expect(page.locator("#decode-player .wp-counters")).to_be_in_viewport()
-    expect(say(page)).to_contain_text("Done in", timeout=20_000)
+    expect(say(page)).to_contain_text("Done in", timeout=60_000)
 
 
 # ---- what is wrong gets a sentence, and stays text
@@ -443,7 +444,7 @@ def test_wrong_values_get_a_sentence_beside_run(page, session):
     for prompt, sentence in (("   ", "the prompt is empty"), ("pear " * 700, "too long: .* room for 288 beside 32")):
         problem.fill(prompt)
         run(page)
-        expect(say(page)).to_contain_text(re.compile(f"Can’t run: .*{sentence}"), timeout=15_000)
+        expect(say(page)).to_contain_text(re.compile(f"Can’t run: .*{sentence}"), timeout=60_000)
     problem.fill(right)
     for label, value, sentence in (
         ("Block length", "24", "gen_length 32 is not a multiple of block_length 24"),
@@ -458,13 +459,13 @@ def test_wrong_values_get_a_sentence_beside_run(page, session):
     assert session.running == 0
     set_number(page, "Seed", "7")
     run(page)
-    expect(say(page)).to_contain_text("Done in", timeout=20_000)
+    expect(say(page)).to_contain_text("Done in", timeout=60_000)
 
 
 def test_what_a_person_or_a_model_writes_is_never_markup(page):
     prompt_of(page).fill(HOSTILE)
     run(page)
-    expect(say(page)).to_contain_text("Done in", timeout=20_000)
+    expect(say(page)).to_contain_text("Done in", timeout=60_000)
     assert page.locator("#decode-player .wp-prompt-text").text_content() == HOSTILE
     assert page.locator("#decode-player img").count() == 0
     assert page.title() != "owned"
@@ -493,18 +494,19 @@ def test_two_people_decode_at_once(url, open_page, session):
         run(page)
     wait_until(lambda: session.running == 2)
     for page in pages:
-        expect(say(page)).to_contain_text(f"Done in {LENGTH}", timeout=40_000)
+        expect(say(page)).to_contain_text(f"Done in {LENGTH}", timeout=60_000)
     first, second = (page.locator("#decode-player .wp-text").all_inner_texts() for page in pages)
     assert first == second
 
 
-def test_a_closed_page_frees_the_model(url, open_page, session):
-    page = ready(open_page(url))
+def test_a_closed_page_frees_the_model(url, open_page, session, paced):
+    page, before = ready(open_page(url)), paced.passes
     choose(page.locator("#decode-decoder"), "Standard")
     run(page)
-    wait_until(lambda: session.running == 1)
+    wait_until(lambda: paced.passes > before)
     page.close()
-    wait_until(lambda: session.running == 0, 6)  # its passes would take longer
+    wait_until(lambda: session.running == 0)
+    assert paced.passes - before < LENGTH
 
 
 def test_programs_get_the_whole_trace(url, session):

@@ -421,6 +421,51 @@ def test_two_lanes_stream_side_by_side(open_page):
     expect(summary(page, 0)).to_contain_text(f"Finished after {LAST} passes.")
 
 
+def test_three_lanes_stand_side_by_side_and_each_is_named_told_and_drawn(open_page):
+    """WINO+ is known by its model: its decoder is the threshold rule."""
+    plain = sample_trace(ThresholdSettings(0.6))
+    plus = replace(sample_trace(ThresholdSettings(0.7)), model="llada-mini-wino-plus")
+    page = open_page(html=standalone_page(lanes_message([plain, TRACE, plus]), lanes=3))
+    names = ["threshold, τ 0.60", "WINO, τ1 0.60, τ2 0.90", "WINO+, τ 0.70"]
+    expect(page.locator(".wp-lane-title")).to_have_text(names)
+    boxes = [lane.bounding_box() for lane in page.locator(".wp-lane").all()]
+    assert len({box["y"] for box in boxes}) == 1
+    assert all(box["x"] + box["width"] <= after["x"] for box, after in itertools.pairwise(boxes))
+    canvases = [canvas.bounding_box() for canvas in page.locator(".wp-canvas").all()]
+    assert len({box["y"] for box in canvases}) == 1 and min(box["width"] for box in canvases) > 330
+    playhead(page).press("ArrowRight")
+    expect(summary(page, 2)).to_contain_text("Pass 1:")
+    said = "".join(f"{name}: {summary(page, lane).inner_text()} " for lane, name in enumerate(names)).strip()
+    expect(page.locator(".wp > .wp-hidden")).to_have_text(said)
+    expect(playhead(page)).to_have_attribute("aria-valuetext", re.compile(re.escape(said)))
+    expect(page.locator(".wp-bars-drafted")).to_have_count(3)
+    go_to(page, plus.forward_passes)
+    token(page, 0, lane=2).click()
+    expect(page.locator(".wp-card")).to_contain_text("This decoder never checks a token again")
+    page.set_viewport_size({"width": 820, "height": 900})
+    expect(page.locator(".wp-narrow")).to_be_visible()
+    assert len({lane.bounding_box()["x"] for lane in page.locator(".wp-lane").all()}) == 1
+
+
+def test_a_single_lane_is_named_where_its_model_makes_it_another_decoder(open_page):
+    plus = replace(sample_trace(ThresholdSettings(0.7)), model="runs/llada-mini-wino-plus")
+    page = open_page(html=standalone_page(trace_message(plus)))
+    expect(page.get_by_role("heading", name="WINO+, τ 0.70")).to_be_visible()
+    send(page, trace_message(TRACE))
+    expect(page.locator(".wp-lane-title")).to_be_hidden()
+
+
+def test_a_run_of_two_leaves_no_room_for_a_third_and_a_lane_keeps_its_place(open_page):
+    page = open_page(html=standalone_page(clear_message(), lanes=3))
+    send(page, start_message(TRACE, "two", lane=0, lanes=2))
+    expect(page.locator(".wp-lane:visible")).to_have_count(1)
+    width = page.locator(".wp-lane").first.bounding_box()["width"]
+    send(page, start_message(TRACE, "two", lane=1, lanes=2))
+    expect(page.locator(".wp-lane:visible")).to_have_count(2)
+    assert page.locator(".wp-lane").first.bounding_box()["width"] == width
+    assert width * 2 < page.locator(".wp-lanes").bounding_box()["width"] < width * 2.2
+
+
 def test_a_block_that_begins_while_playing_comes_into_view(open_page):
     page = open_page(html=standalone_page(trace_message(TRACE, at=6)), height=660)
     page.get_by_role("button", name="Play", exact=True).click()
@@ -644,7 +689,7 @@ def test_the_page_asks_for_nothing_outside(app, open_page, requests):
 # ---- sizes, themes, motion
 
 
-@pytest.mark.parametrize("lanes", [1, 2])
+@pytest.mark.parametrize("lanes", [1, 3])
 def test_a_phone_needs_no_sideways_scrolling(open_page, lanes):
     message = lanes_message([TRACE] * lanes, at=busiest(TRACE))
     page = open_page(html=standalone_page(message, lanes=lanes), width=390, height=844, touch=True)
@@ -753,8 +798,8 @@ def test_a_thousand_passes_stay_quick(open_page):
 def test_a_player_takes_messages_only():
     with pytest.raises(TypeError, match="a player's value is a message"):
         Player().postprocess({"type": "clear"})
-    with pytest.raises(ValueError, match="lanes must be 1 or 2, not 3"):
-        Player(lanes=3)
+    with pytest.raises(ValueError, match="lanes must be 1 to 3, not 4"):
+        Player(lanes=4)
 
 
 def test_the_template_never_holds_a_value():

@@ -27,8 +27,9 @@ FOLDER = Path(__file__).parents[2] / "assets" / "results"
 TRADEOFF, GRID, SHADOW = "tradeoff", "grid", "shadow"
 MAX_BYTES = 2_000_000  # far above any file that is made here
 SHADOW_NUMBERS = (
-    "tokens", "shadow_tokens", "plain_ms", "shadow_ms", "full_attention_ms", "plain_mb", "shadow_mb",
-)  # fmt: skip
+    *("tokens", "shadow_tokens", "gen_length", "block_length", "plain_ms", "shadow_ms", "full_attention_ms"),
+    *("plain_mb", "shadow_mb", "time_ratio", "memory_ratio"),
+)
 
 
 class ResultError(ValueError):

@@ -19,10 +19,10 @@ import torch
 from safetensors.torch import load_file
 from transformers import LlamaForCausalLM
 
-from wino_viz.models.files import CheckpointError, read_header, read_json
+from wino_viz.models.files import ADAPTER_FILE, CheckpointError, read_header, read_json
 from wino_viz.models.llada import llada_name
 
-CONFIG_FILE, WEIGHTS_FILE = "adapter_config.json", "adapter_model.safetensors"
+CONFIG_FILE, WEIGHTS_FILE = ADAPTER_FILE, "adapter_model.safetensors"
 PREFIX = "base_model.model."  # that peft puts before every name
 
 # What an adapter's configuration may say where it says more than plain LoRA.

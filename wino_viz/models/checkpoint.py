@@ -27,10 +27,20 @@ from wino_viz.decoding.base import Canvas
 from wino_viz.models import mmada
 from wino_viz.models.adapter import apply_adapter, is_adapter, read_adapter_config
 from wino_viz.models.denoiser import Denoiser
-from wino_viz.models.files import PRESETS_FILE, CheckpointError, Preset, read_json, read_presets, read_shapes
+from wino_viz.models.files import (
+    ADAPTER_FILE,
+    CONFIG_FILE,
+    EMBEDDED,
+    PRESETS_FILE,
+    CheckpointError,
+    Preset,
+    model_folder,
+    read_json,
+    read_presets,
+    read_shapes,
+)
 from wino_viz.models.llada import load_model
 
-EMBEDDED = Path(__file__).parents[2] / "assets" / "models"
 DEFAULT_MODEL = "llada-mini"
 EMBEDDING = "model.transformer.wte.weight"
 
@@ -125,14 +135,13 @@ class Checkpoint:
 
 def embedded_models() -> list[str]:
     """Names of the models that ship with the project."""
-    return sorted(path.parent.name for path in EMBEDDED.glob("*/config.json"))
+    return sorted({path.parent.name for file in (CONFIG_FILE, ADAPTER_FILE) for path in EMBEDDED.glob(f"*/{file}")})
 
 
 def find_model(name: str) -> Path:
     """The folder of a model name; raises CheckpointError listing the embedded ones when there is none."""
-    for folder in (EMBEDDED / name, Path(name)):
-        if name and folder.is_dir():
-            return folder
+    if (folder := model_folder(name)) is not None:
+        return folder
     embedded = ", ".join(embedded_models()) or "none"
     raise CheckpointError(f"no model {name!r}: it is neither a folder nor an embedded model ({embedded})")
 

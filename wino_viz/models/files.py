@@ -12,7 +12,8 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
-PRESETS_FILE = "presets.json"
+EMBEDDED = Path(__file__).parents[2] / "assets" / "models"  # the models that ship with the project, a folder each
+CONFIG_FILE, ADAPTER_FILE, PRESETS_FILE = "config.json", "adapter_config.json", "presets.json"
 FLOATS = ("BF16", "F16", "F32", "F64")  # what weights may be stored as
 
 
@@ -31,6 +32,11 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise CheckpointError(f"{path} must hold a JSON object")
     return data
+
+
+def model_folder(name: str) -> Path | None:
+    """The folder of a model name: an embedded model's, or the local folder that it is; None where there is none."""
+    return next((folder for folder in (EMBEDDED / name, Path(name)) if name and folder.is_dir()), None)
 
 
 @dataclass(frozen=True)
@@ -55,6 +61,21 @@ def read_presets(folder: Path) -> dict[str, Preset]:
         return presets
     except (TypeError, AttributeError) as error:
         raise CheckpointError(f"{path}: {error}") from None
+
+
+def presets_of(model: str) -> dict[str, Preset]:
+    """The presets of a model by name, read before anything else of it is loaded; {} where there is no such model.
+
+    An adapter that brings none has those of the model that it names.
+    """
+    folder = model_folder(model)
+    if folder is None:
+        return {}
+    if (folder / PRESETS_FILE).exists() or not (folder / ADAPTER_FILE).exists():
+        return read_presets(folder)
+    base = read_json(folder / ADAPTER_FILE).get("base_model_name_or_path")
+    where = model_folder(base) if isinstance(base, str) else None
+    return {} if where is None else read_presets(where)
 
 
 def read_shapes(folder: Path) -> dict[str, tuple[int, ...]]:

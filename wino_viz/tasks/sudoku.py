@@ -225,13 +225,13 @@ def check(record: Mapping[str, Any], text: str) -> Verdict:
     correct = not foreign and not faults
     if correct:
         words = "Right: a valid grid that keeps the givens"
-        words += ", another one than the record's solution." if solution not in (None, grid) else "."
+        words += "; the puzzle has more than one solution." if solution not in (None, grid) else "."
     else:
         words = f"Wrong: {'; '.join(_some(faults) if faults else ['it changes what is given'])}."
         if foreign:
             words += f" Not as given: {'; '.join(_some(foreign))}."
     if cells and grid != solution:
-        words += f" {cells[0]} of {cells[1]} empty cells are as in the solution."
+        words += f" {cells[0]} of {cells[1]} empty cells are as in the solution{' noted with it' if correct else ''}."
     return Verdict(correct, grid, cells, not foreign, foreign, words)
 
 

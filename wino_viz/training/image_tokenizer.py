@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import math
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 
@@ -103,7 +104,7 @@ def train(options: argparse.Namespace) -> Magvit:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.manual_seed(options.seed)
     model = Magvit(MINI).to(device, memory_format=torch.channels_last).train()
-    held = as_pixels(Pictures(64, options.seed, "validation")[0], device)
+    held = as_pixels(Pictures(options.report_count, options.seed, "validation")[0], device)
     optimizer = torch.optim.AdamW(model.parameters(), lr=options.learning_rate, betas=(0.9, 0.99), weight_decay=1e-4)
     loss_of = torch.compile(losses) if device.type == "cuda" else losses
     loader = iter(
@@ -128,7 +129,7 @@ def train(options: argparse.Namespace) -> Magvit:
         for group in optimizer.param_groups:
             group["lr"] = rate
         pixels = as_pixels(next(loader), device).contiguous(memory_format=torch.channels_last)
-        with torch.autocast(device.type, torch.bfloat16):
+        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):  # slow on most CPUs
             terms = loss_of(model, pixels)
         sum(weight * terms[name] for name, weight in weights.items()).backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -145,7 +146,7 @@ def train(options: argparse.Namespace) -> Magvit:
     return model
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder for the tokenizer")
     parser.add_argument("--seconds", type=float, default=0, help="train for so long (the rate follows the clock)")
@@ -155,12 +156,13 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=0, help="processes that draw")
     parser.add_argument("--report-every", type=int, default=200)
-    options = parser.parse_args()
+    parser.add_argument("--report-count", type=int, default=64, help="validation pictures that the report is made of")
+    options = parser.parse_args(arguments)
     if not options.steps and not options.seconds:
         parser.error("give --steps or --seconds")
     save_magvit(train(options), options.out, dtype=torch.float16)
     model = load_magvit(options.out)
-    print("as stored:", report(model, as_pixels(Pictures(64, 1, "validation")[0], model.device)))
+    print("as stored:", report(model, as_pixels(Pictures(options.report_count, 1, "validation")[0], model.device)))
 
 
 if __name__ == "__main__":

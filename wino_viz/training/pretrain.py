@@ -20,6 +20,7 @@ from __future__ import annotations
 import argparse
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Protocol
@@ -230,7 +231,7 @@ def train(recipe: Recipe, corpus: Corpus, options: argparse.Namespace) -> LlamaF
         rate = learning_rate(step, recipe)
         for group in optimizer.param_groups:
             group["lr"] = rate
-        with torch.autocast(device.type, torch.bfloat16):
+        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):  # slow on most CPUs
             hidden = model.model(input_ids=noisy, use_cache=False).last_hidden_state
             loss = loss_of(hidden, model.lm_head.weight, ids, weight)
         loss.backward()
@@ -309,16 +310,16 @@ def prepare_tokenizer(out: Path, init: Path | None, seed: int) -> None:
         tokens.save_tokenizer(made, out)
 
 
-def main() -> None:
-    arguments = parser(__doc__)
-    options = arguments.parse_args()
+def main(arguments: Sequence[str] | None = None) -> None:
+    command = parser(__doc__)
+    options = command.parse_args(arguments)
     try:
         recipe = recipe_of(options)
         _, world, _ = join_processes()
         if first_process():
             prepare_tokenizer(options.out, options.init, recipe.seed)
     except ValueError as error:
-        arguments.error(str(error))
+        command.error(str(error))
     if world > 1:
         dist.barrier()  # the others wait for the tokenizer
     tokenizer = load_tokenizer(options.out)

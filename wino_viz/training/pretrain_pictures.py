@@ -10,7 +10,9 @@ is masked, and padded with end-of-text to the sequence's length. Each picture se
 words of an answer that are not masked are wrong ones: so the picture is believed, not the words around a gap. (Planted
 errors may put the two words of a held-out pair side by side; no picture shows such a pair, and no target names one.)
 `--blobs 0.4` puts into so many pictures some blobs, smooth outlines of all kinds: so a colour is told on any shape. Their
-name is a token that is read but never masked, since a model that writes it calls a pair never seen a blob.
+name is a token that is read but never masked, since a model that writes it calls a pair never seen a blob. `--hidden 0.5`
+hides up to half of the codes of so many pictures: what a few codes show of a thing tells its colour, but seldom its shape,
+so the one is not judged by the other.
 Everything else is as in `pretrain.py`, whose options these are.
 """
 
@@ -18,7 +20,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -57,6 +59,7 @@ LENGTHS = {312: (0.22, 0.0), 328: (0.08, 0.1), 352: (0.50, 0.85), 384: (0.20, 0.
 KIND_WEIGHTS = {"count": 3, "colour": 3, "relation": 7, "shape": 1, "size": 1}
 MOST_ERRORS = 0.3  # of the words of ERROR_GROUPS in an answer; the share is uniform from 0 for each answer
 BLOB_SHARE = 0.5  # of the things in a picture that has blobs
+MOST_HIDDEN = 0.5  # of the codes of a picture that is not whole; the share is uniform from 0 for each sequence
 ERROR_GROUPS = (tuple(COLOURS), SHAPES, tuple(PLURAL[shape] for shape in SHAPES), ("small", "medium", "large"))
 CAPTION_CANVAS = {"gen_length": 64, "block_length": 32}
 ANSWER_CANVAS = {"gen_length": 32, "block_length": 32}
@@ -67,15 +70,15 @@ class Scenes:
 
     max_length = MAX_LENGTH
 
-    def __init__(self, folder: Path, blobs: float = 0.0) -> None:
-        self.blobs = blobs
+    def __init__(self, folder: Path, blobs: float = 0.0, hidden: float = 0.0) -> None:
+        self.blobs, self.hidden = blobs, hidden
         self.tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
         device = f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if torch.cuda.is_available() else "cpu"
         magvit = load_magvit(folder / mmada.TOKENIZER_FOLDER, device)
         self.reader = mmada.ImageReader(magvit, RESOLUTION, len(self.tokenizer))
         self.codebook_size = magvit.config.codebook_size
         self.rows = TEXT_ROWS + self.codebook_size
-        self.blob_id = self.tokenizer.convert_tokens_to_ids(BLOB)
+        self.blob_id, self.mask_id = self.tokenizer.convert_tokens_to_ids([BLOB, tokens.MASK])
         self._group_of, self._members, self._sizes = self._errors(device)
         self._kept: dict[tuple[str, int], tuple[list, list, list]] = {}
 
@@ -103,14 +106,20 @@ class Scenes:
         return group_of.to(device), members.to(device), torch.tensor([len(group) for group in ids], device=device)
 
     def context(self, ids: torch.Tensor, starts: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        """The answers with some words replaced by others of their kind."""
+        """The answers with some words replaced by others of their kind, and pictures with hidden parts."""
         group = self._group_of[ids]  # (B, T)
         share = MOST_ERRORS * torch.rand((len(ids), 1), generator=generator, device=ids.device)
         chance, which = (torch.rand(ids.shape, generator=generator, device=ids.device) for _ in range(2))
         answer = torch.arange(ids.shape[1], device=ids.device) >= starts[:, None]
         wrong = answer & (group >= 0) & (chance < share)
         other = self._members[group.clamp(min=0), (which * self._sizes[group.clamp(min=0)]).long()]
-        return torch.where(wrong, other, ids)
+        read = torch.where(wrong, other, ids)
+        if not self.hidden:
+            return read
+        some, share = (torch.rand((len(ids), 1), generator=generator, device=ids.device) for _ in range(2))
+        chance = torch.rand(ids.shape, generator=generator, device=ids.device)
+        hidden = (some < self.hidden) & (chance < MOST_HIDDEN * share) & (ids >= self.reader.offset)
+        return torch.where(hidden, self.mask_id, read)
 
     def given(self, ids: torch.Tensor) -> torch.Tensor | None:
         return ids == self.blob_id if self.blobs else None
@@ -251,17 +260,20 @@ def corpus(examples: int, seed: int) -> Iterable[str]:
         yield from pair(generate(rng, "train"), rng, 0.6)
 
 
-def main() -> None:
-    arguments = parser(__doc__)
-    arguments.add_argument("--blobs", type=float, default=0.0, help="share of the pictures with blobs (default: 0)")
-    options = arguments.parse_args()
+def main(arguments: Sequence[str] | None = None) -> None:
+    command = parser(__doc__)
+    command.add_argument("--blobs", type=float, default=0.0, help="share of the pictures with blobs (default: 0)")
+    command.add_argument(
+        "--hidden", type=float, default=0.0, help="share of the pictures with hidden parts (default: 0)"
+    )
+    options = command.parse_args(arguments)
     recipe = recipe_of(options)
     if options.init and not (options.out / "tokenizer.json").exists():
         tokens.save_tokenizer(PreTrainedTokenizerFast.from_pretrained(options.init), options.out)
     elif not (options.out / "tokenizer.json").exists():
         made = tokens.train_tokenizer(corpus(60_000, recipe.seed), VOCABULARY, RESERVED)
         tokens.save_tokenizer(made, options.out)
-    scenes = Scenes(options.out, options.blobs)
+    scenes = Scenes(options.out, options.blobs, options.hidden)
     model = train(recipe, scenes, options)
     if not first_process():
         return

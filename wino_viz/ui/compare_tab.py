@@ -1,72 +1,88 @@
-"""The Compare tab: one problem, two decoders side by side, and one playhead that counts forward passes for both."""
+"""The Compare tab: one problem, two or three decoders side by side, and one playhead that counts forward passes for all."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import gradio as gr
 
 from wino_viz.ui.decode_tab import on_end, shown_parts
-from wino_viz.ui.examples import Example, best_example, pair_to_compare
-from wino_viz.ui.forms import (
-    HIDDEN,
-    MODEL_QUEUE,
-    CanvasForm,
-    DecoderForm,
-    ProblemForm,
-    fitted_parts,
-    read_forms,
-)
-from wino_viz.ui.player import Player, clear_message, lanes_message
+from wino_viz.ui.decoder_form import NONE, PLUS, WINO, DecoderForm, decoder_choices
+from wino_viz.ui.examples import Example, best_example, most_telling_pass, recorded_together
+from wino_viz.ui.forms import HIDDEN, MODEL_QUEUE, CanvasForm, Forms, ProblemForm
+from wino_viz.ui.player import MOST_LANES, Player, clear_message, lanes_message
 from wino_viz.ui.watching import Current, figures_row, watch
 from wino_viz.ui.widgets import Figures, Notice, figures, say
 
-RECORDED = "Below: a recorded pair. Run both to decode anew."
+LANES = (("compare-left", "First decoder"), ("compare-right", "Second decoder"), ("compare-third", "Third decoder"))
+# What is worth seeing side by side, each filled in by one press; the last is how the tab opens.
+WITHOUT_PLUS = (("standard", "threshold", WINO), ("standard", WINO, NONE))
+WITH_PLUS = (("standard", WINO, NONE), ("threshold", WINO, PLUS))
+RECORDED = "Below: recorded. Press Run to decode anew."
+MATCHED = "Threshold gets WINO’s τ1: the same lenient drafting, never checked. Press Run."
 ON_RUN = "(...values) => { winoPage.onRun('compare'); return values; }"
 
 
-def compare_tab(session: Any, examples: Sequence[Example]) -> None:
-    """Builds the tab inside the page that is being made."""
-    pair = pair_to_compare(examples)
-    opening = pair[0] if pair else best_example(examples)
+def compare_tab(session: Any, examples: Sequence[Example], plus: Any = None) -> None:
+    """Builds the tab inside the page that is being made; `plus` has the model of the choice WINO+."""
+    choices = {choice.key: choice for choice in decoder_choices(session, plus)}
+    sets = WITHOUT_PLUS if plus is None else WITH_PLUS
+    opening = sets[-1]
+    lanes = [choices[key] for key in opening if key != NONE]
+    recorded = recorded_together(examples, [(choice.rule, choice.key == PLUS) for choice in lanes])
+    shown = recorded[0] if recorded else best_example(examples)
+    first = [example.trace.decoder for example in recorded] or [_matched(key, choices) for key in opening]
     with gr.Row(elem_classes="wv-panel compare-form"):
-        with gr.Column(min_width=280):
+        with gr.Column(min_width=280, elem_classes="compare-problem"):
             problem = ProblemForm(
-                session, "compare", opening.record if opening else session.new_problem(4, 0, session.tasks[0])
+                session, "compare", shown.record if shown else session.new_problem(4, 0, session.tasks[0])
             )
-        with gr.Column(min_width=240):
-            left = DecoderForm(session, "compare-left", "First decoder", "standard")
-        with gr.Column(min_width=240):
-            right = DecoderForm(session, "compare-right", "Second decoder", "wino")
-        with gr.Column(min_width=240):
+        with gr.Row(elem_classes="compare-sets"):
+            gr.HTML("Choose at once", container=False)
+            buttons = [
+                gr.Button(_name(names, choices), size="sm", elem_id=f"compare-set-{number}", min_width=100)
+                for number, names in enumerate(sets, start=1)
+            ]
+        decoders = []
+        for (prefix, label), key, begins in zip(LANES, opening, [*first, {}], strict=False):
+            with gr.Column(min_width=200, elem_classes=f"compare-lane {prefix}"):
+                form = DecoderForm(choices.values(), prefix, label, key, first=begins, optional=prefix == LANES[-1][0])
+                decoders.append(form)
+        with gr.Column(min_width=240, elem_classes="compare-go"):
             with gr.Row(elem_classes="together"):
-                run = gr.Button("Run both", variant="primary", elem_id="compare-run", min_width=120, scale=2)
+                run = gr.Button("Run", variant="primary", elem_id="compare-run", min_width=120, scale=2)
                 stop_button = gr.Button("Stop", elem_id="compare-stop", min_width=80, scale=1)
-            notice = Notice(say(RECORDED) if pair else None, elem_id="compare-notice")
+            notice = Notice(say(RECORDED if recorded else "Press Run."), elem_id="compare-notice")
+        with gr.Column(min_width=240, elem_classes="compare-canvas"):
             canvas = CanvasForm(session, "compare")
-    table = Figures(_recorded_figures(session, pair), label="Figures of both", elem_id="compare-figures")
-    player = Player(_recorded(session, pair), lanes=2, fold_prompt=True, elem_id="compare-player")
+    table = Figures(_recorded_figures(session, recorded), label="Figures side by side", elem_id="compare-figures")
+    player = Player(_recorded(session, recorded), lanes=MOST_LANES, fold_prompt=True, elem_id="compare-player")
 
     current = gr.State(Current())
-    forms = [left, right]
+    forms = Forms(decoders, canvas, matched=True)
 
-    def run_both(current: Current, task: str, prompt: str, record: dict, *values: Any) -> Iterator[tuple]:
+    def run_all(current: Current, task: str, prompt: str, record: dict, *values: Any) -> Iterator[tuple]:
         def start() -> list[Any]:
             asked = problem.read(prompt, record)
-            chosen, size = read_forms(session, problem.known(asked), task, forms, canvas, values)
-            return [session.start(prompt, settings, **size, record=asked) for settings in chosen]
+            chosen, size = forms.read(problem.known(asked), task, values)
+            return [each.start(prompt, **size, record=asked) for each in chosen]
 
-        for update in watch(current, start, session.loaded):
+        for update in watch(current, start, forms.loaded(values)):
             yield *shown_parts(update), gr.skip() if update.rows is None else figures(update.rows)
 
     def make_room(current: Current) -> tuple:
         current.end()
-        return clear_message(), say("A new problem: press Run both."), figures([])
+        return clear_message(), say("A new problem: press Run."), figures([])
+
+    def choose(names: Sequence[str], current: Current, task: str) -> tuple:
+        said = MATCHED if "threshold" in names else "Press Run."
+        return gr.skip() if current.run else say(said), *forms.choose(task, names)
 
     running = run.click(
-        run_both,
-        [current, *problem.inputs, *fitted_parts(forms, canvas)],
+        run_all,
+        [current, *problem.inputs, *forms.parts],
         [player, notice, table],
         js=ON_RUN,
         trigger_mode="multiple",
@@ -74,17 +90,31 @@ def compare_tab(session: Any, examples: Sequence[Example]) -> None:
         **HIDDEN,
     )
     on_end(running, stop_button, current, player, notice)
-    problem.on_new(make_room, [current], [player, notice, table], forms, canvas)
-    problem.on_typed(current, notice, forms, canvas)
+    problem.on_new(make_room, [current], [player, notice, table], forms)
+    problem.on_typed(current, notice, forms)
+    for button, names in zip(buttons, sets, strict=True):
+        button.click(partial(choose, names), [current, problem.task], [notice, *forms.parts], **HIDDEN)
 
 
-def _recorded(session: Any, pair: tuple[Example, Example] | None) -> str | None:
-    if pair is None:
+def _matched(key: str, choices: Mapping[str, Any]) -> dict[str, Any]:
+    """What a decoder begins with beside WINO: threshold has WINO's τ1."""
+    return {"tau": choices[WINO].usual().tau1} if key == "threshold" else {}
+
+
+def _name(names: Sequence[str], choices: Mapping[str, Any]) -> str:
+    labels = [choices[name].label for name in names if name != NONE]
+    return ", ".join([labels[0], *(label.lower() if label == "Threshold" else label for label in labels[1:])])
+
+
+def _recorded(session: Any, recorded: Sequence[Example]) -> str | None:
+    if not recorded:
         return None
-    verdicts = [session.judge(example.record, example.trace.text) for example in pair]
-    return lanes_message([example.trace for example in pair], verdicts=verdicts)
+    verdicts = [session.judge(example.record, example.trace.text) for example in recorded]
+    at = max(
+        (e.trace for e in recorded), key=lambda trace: trace.revocations
+    )  # what WINO takes back, beside the others
+    return lanes_message([example.trace for example in recorded], verdicts=verdicts, at=most_telling_pass(at))
 
 
-def _recorded_figures(session: Any, pair: tuple[Example, Example] | None) -> str:
-    rows = pair or ()
-    return figures([figures_row(e.trace, session.judge(e.record, e.trace.text)) for e in rows])
+def _recorded_figures(session: Any, recorded: Sequence[Example]) -> str:
+    return figures([figures_row(e.trace, session.judge(e.record, e.trace.text)) for e in recorded])

@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
 
 from wino_viz.tasks.registry import prompt_of
+from wino_viz.ui.decoder_form import WINO, DecoderForm, decoder_choices
 from wino_viz.ui.examples import Example, best_example
-from wino_viz.ui.forms import (
-    HIDDEN,
-    MODEL_QUEUE,
-    CanvasForm,
-    DecoderForm,
-    ProblemForm,
-    fitted_parts,
-    read_forms,
-)
+from wino_viz.ui.forms import HIDDEN, MODEL_QUEUE, CanvasForm, Forms, ProblemForm
 from wino_viz.ui.player import Player, clear_message
 from wino_viz.ui.watching import Current, Update, broken_off, decoder_words, stop, watch
 from wino_viz.ui.widgets import Notice, say
@@ -30,17 +23,15 @@ OWN = -1  # in the list of examples: none of them
 ON_RUN = "(...values) => { winoPage.onRun('decode'); return values; }"
 
 
-@dataclass(frozen=True)
-class DecodeForms:
-    """The tab's parts, for other tabs that fill its forms."""
+@dataclass(frozen=True, eq=False)
+class DecodeTab:
+    """What other parts of the page may set from elsewhere."""
 
     session: Any
     problem: ProblemForm
     decoder: DecoderForm
-    canvas: CanvasForm
-    choice: gr.Dropdown
-    player: Player
-    notice: Notice
+    forms: Forms
+    shown: Sequence[Any]  # the player, the notice and the choice of an example
     current: gr.State
     watching: Any
 
@@ -52,25 +43,23 @@ class DecodeForms:
     @property
     def outputs(self) -> list[Any]:
         """The components that `filled` gives values for."""
-        parts = [self.player, self.notice, self.choice, *self.problem.parts]
-        return [*parts, *fitted_parts([self.decoder], self.canvas)]
+        return [*self.shown, *self.problem.parts, *self.forms.parts]
 
-    def filled(
-        self, task: str, decoder: Mapping[str, Any], current: Current, kind: str, prompt: str, record: dict
-    ) -> tuple:
+    def filled(self, task: str, settings: Any, current: Current, kind: str, prompt: str, record: dict) -> tuple:
         """Values that show a decoder's settings and a problem of `task`: the one in the box, or a new one."""
         current.end()
         if kind != task or self.problem.known(record) != task:
-            record = self.session.new_problem(4, secrets.randbelow(2**32), task)
-            problem = self.problem.show(record)
+            problem = self.problem.show(self.session.new_problem(4, secrets.randbelow(2**32), task))
         else:
             problem = (gr.skip(),) * len(self.problem.parts)
-        words = say(f"{decoder_words(decoder)}, as in the figure: press Run.")
-        return clear_message(), words, OWN, *problem, *self.decoder.show(decoder), *self.canvas.fit(task)
+        words = say(f"{decoder_words(settings.to_dict())}, as in the figure: press Run.")
+        usual = {**self.decoder.usual(task), settings.name: settings}
+        form = (*self.decoder.fill(usual, settings.name), *self.forms.canvas.fit(task))
+        return clear_message(), words, OWN, *problem, *form
 
 
-def decode_tab(session: Any, examples: Sequence[Example]) -> DecodeForms:
-    """Builds the tab inside the page that is being made."""
+def decode_tab(session: Any, examples: Sequence[Example], plus: Any = None) -> DecodeTab:
+    """Builds the tab inside the page that is being made; `plus` has the model of the choice WINO+."""
     shown = best_example(examples)
     with gr.Row(elem_classes="sides"):
         with gr.Column(scale=0, min_width=300, elem_classes="wv-panel"):
@@ -85,7 +74,7 @@ def decode_tab(session: Any, examples: Sequence[Example]) -> DecodeForms:
             problem = ProblemForm(
                 session, "decode", shown.record if shown else session.new_problem(4, 0, session.tasks[0])
             )
-            decoder = DecoderForm(session, "decode", "Decoder", "wino")
+            decoder = DecoderForm(decoder_choices(session, plus), "decode", "Decoder", WINO)
             with gr.Row(elem_classes="together"):
                 run = gr.Button("Run", variant="primary", elem_id="decode-run", min_width=120, scale=2)
                 stop_button = gr.Button("Stop", elem_id="decode-stop", min_width=80, scale=1)
@@ -99,25 +88,25 @@ def decode_tab(session: Any, examples: Sequence[Example]) -> DecodeForms:
             )
 
     current = gr.State(Current())
-    form = fitted_parts([decoder], canvas)
+    forms = Forms([decoder], canvas)
 
     def run_one(current: Current, task: str, prompt: str, record: dict, *values: Any) -> Iterator[tuple]:
         def start() -> list[Any]:
             asked = problem.read(prompt, record)
-            [settings], size = read_forms(session, problem.known(asked), task, [decoder], canvas, values)
-            return [session.start(prompt, settings, **size, record=asked)]
+            [chosen], size = forms.read(problem.known(asked), task, values)
+            return [chosen.start(prompt, **size, record=asked)]
 
-        for update in watch(current, start, session.loaded):
+        for update in watch(current, start, forms.loaded(values)):
             yield *shown_parts(update), OWN if update.player else gr.skip()
 
     def show_example(current: Current, index: int) -> tuple:
         if index == OWN:
-            return (gr.skip(),) * (2 + len(problem.parts) + len(form))
+            return (gr.skip(),) * (2 + len(problem.parts) + len(forms.parts))
         current.end()
         example = examples[index]
         record, trace = example.record, example.trace
         message = example.message(play=True, verdict=session.judge(record, trace.text))
-        values = (*decoder.show(trace.decoder), *canvas.show(trace))
+        values = (*decoder.show(trace), *canvas.show(trace))
         return message, say(about(example)), *problem.show(record), *values
 
     def make_room(current: Current) -> tuple:
@@ -131,7 +120,7 @@ def decode_tab(session: Any, examples: Sequence[Example]) -> DecodeForms:
 
     watching = run.click(
         run_one,
-        [current, *problem.inputs, *form],
+        [current, *problem.inputs, *forms.parts],
         [player, notice, choice],
         js=ON_RUN,
         trigger_mode="multiple",
@@ -142,8 +131,8 @@ def decode_tab(session: Any, examples: Sequence[Example]) -> DecodeForms:
     problem.new.click(None, cancels=[watching], **HIDDEN)  # also a run that still waits for its turn
     if isinstance(problem.task, gr.Radio):
         problem.task.input(None, cancels=[watching], **HIDDEN)
-    problem.on_new(make_room, [current], [player, notice, choice], [decoder], canvas)
-    problem.on_typed(current, notice, [decoder], canvas)
+    problem.on_new(make_room, [current], [player, notice, choice], forms)
+    problem.on_typed(current, notice, forms)
     problem.prompt.change(
         still_its_text, [choice, problem.prompt], choice, queue=False, trigger_mode="always_last", **HIDDEN
     )
@@ -151,10 +140,10 @@ def decode_tab(session: Any, examples: Sequence[Example]) -> DecodeForms:
     choice.select(
         show_example,
         [current, choice],
-        [player, notice, *problem.parts, *form],
+        [player, notice, *problem.parts, *forms.parts],
         **HIDDEN,
     )
-    return DecodeForms(session, problem, decoder, canvas, choice, player, notice, current, watching)
+    return DecodeTab(session, problem, decoder, forms, (player, notice, choice), current, watching)
 
 
 def about(example: Example) -> str:

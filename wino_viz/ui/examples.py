@@ -10,12 +10,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import permutations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wino_viz import untrusted
 from wino_viz.pictures import PictureError, open_picture
+from wino_viz.plus import is_wino_plus
 from wino_viz.problems import known_problem
 from wino_viz.tasks.registry import TASKS, check_record
 from wino_viz.trace import Trace, TraceError
@@ -105,13 +105,16 @@ def best_example(examples: Sequence[Example]) -> Example | None:
     return next((example for example in examples if example.trace.revocations), examples[0] if examples else None)
 
 
-def pair_to_compare(examples: Sequence[Example]) -> tuple[Example, Example] | None:
-    """The first two recordings of one prompt: by standard decoding and by WINO; None when there are none."""
-    for left, right in permutations(examples, 2):
-        same = left.trace.prompt == right.trace.prompt and left.trace.gen_length == right.trace.gen_length
-        if same and (left.trace.decoder["name"], right.trace.decoder["name"]) == ("standard", "wino"):
-            return left, right
-    return None
+def recorded_together(examples: Sequence[Example], wanted: Sequence[tuple[str, bool]]) -> list[Example]:
+    """Recordings of one prompt by the decoders of `wanted`, in their order: each a decoder's name, and whether by a
+    WINO+ model. Empty when there are none of all, else those of the first prompt for which there are.
+    """
+    made: dict[tuple, dict[tuple[str, bool], Example]] = {}
+    for example in examples:
+        trace = example.trace
+        same = made.setdefault((trace.prompt, trace.gen_length, trace.block_length), {})
+        same.setdefault((trace.decoder["name"], is_wino_plus(trace.model)), example)
+    return next(([same[kind] for kind in wanted] for same in made.values() if same.keys() >= {*wanted}), [])
 
 
 def _record(given: Any, prompt: str) -> dict[str, Any]:

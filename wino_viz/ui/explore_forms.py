@@ -7,7 +7,7 @@ the components that `measure` gets the values of, `fitted` those that `fit` give
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from math import inf
 from typing import Any
 
@@ -16,6 +16,7 @@ import gradio as gr
 from wino_viz.evaluation.result_files import GRID, TRADEOFF
 from wino_viz.evaluation.sweeps import SWEEP, grid_specs, spec_of, tradeoff_specs
 from wino_viz.provenance import commit, machine, versions
+from wino_viz.shadow_cost import bench_shadow, usual_shapes
 from wino_viz.ui import measuring
 from wino_viz.ui.figures import NAMES
 from wino_viz.ui.measuring import Measuring, Sample, Update
@@ -24,6 +25,7 @@ from wino_viz.ui.widgets import progress
 
 COUNTS = [1, 5, 10, 20, 50]
 USUAL_COUNT = 5
+FEW_REPEATS = 5  # passes of each kind
 PRESET, EVERY = "preset", "every"
 
 
@@ -113,13 +115,10 @@ class CellsForm:
 
 
 class ShadowForm:
-    """Nothing to choose: the lengths are the benchmark's own."""
+    """Nothing to choose: the lengths are the benchmark's own, with fewer passes of each."""
 
     inputs: Sequence[Any] = ()
     fitted: Sequence[Any] = ()
-
-    def __init__(self, rows: Callable[[], Iterator[Mapping[str, Any]]]) -> None:
-        self._rows = rows
 
     def place(self, name: str) -> None:
         """Nothing stands outside the folded form."""
@@ -133,17 +132,23 @@ class ShadowForm:
     def measure(self, session: Any, state: Measuring, task: str, results: Any) -> Iterator[Update]:
         def samples() -> Iterator[Sample]:
             made: list[Mapping[str, Any]] = []
-            yield Sample("the first length", 0, 0)
-            for row in self._rows():
+            shapes = usual_shapes(session.checkpoint().context)
+            yield Sample(_shape_words(shapes, 0), 0, len(shapes))
+            for row in bench_shadow(session, shapes, repeats=FEW_REPEATS):
                 made.append(row)
-                yield Sample(f"the length after {row['tokens']} tokens", len(made), 0, rows=tuple(made))
+                yield Sample(_shape_words(shapes, len(made)), len(made), len(shapes), rows=tuple(made))
 
         def about() -> dict[str, Any]:
             device = session.checkpoint().denoiser.device
-            command = f"python -m wino_viz bench --shadow --model {session.model}"
+            command = f"python -m wino_viz bench --shadow --repeats {FEW_REPEATS} --model {session.model}"
             return {"command": command, "commit": commit(), **machine(device), "versions": versions()}
 
-        return measuring.measure(state, "", session, samples, about, counted="length")
+        return measuring.measure(state, "", session, samples, about, counted="row")
+
+
+def _shape_words(shapes: Sequence[tuple[int, int]], done: int) -> str:
+    gen_length, block_length = shapes[min(done, len(shapes) - 1)]
+    return f"an answer of {gen_length} tokens in {'one block' if gen_length == block_length else f'blocks of {block_length}'}"
 
 
 def _count() -> gr.Radio:

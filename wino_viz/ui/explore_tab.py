@@ -6,7 +6,7 @@ Nothing is read, drawn or imported for it before the tab is opened, and it needs
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import gradio as gr
 
 from wino_viz.evaluation.result_files import FOLDER, GRID, SHADOW, TRADEOFF, read_results
 from wino_viz.ui import measuring
-from wino_viz.ui.decode_tab import DecodeForms
+from wino_viz.ui.decode_tab import DecodeTab
 from wino_viz.ui.explore_forms import CellsForm, DecodersForm, ShadowForm
 from wino_viz.ui.figures import DIFFICULTY, KINDS, Here, Kind, figure_message, read_reported
 from wino_viz.ui.forms import HIDDEN, MODEL_QUEUE, TASK_NAMES
@@ -32,17 +32,12 @@ TO_RUN = "() => winoPage.focusWhenShown('#decode-run')"
 
 def explore_tab(
     session: Any,
-    decode: DecodeForms,
+    decode: DecodeTab,
     tabs: gr.Tabs,
     tab: gr.Tab,
     folder: Path,
-    shadow_rows: Callable[[], Iterator[Mapping[str, Any]]] | None = None,
 ) -> None:
-    """Builds the tab inside the page that is being made. `folder` holds the measured files.
-
-    `shadow_rows()` measures what the shadow block costs, a row of `bench --shadow` at a time; without it that figure
-    can't be measured here.
-    """
+    """Builds the tab inside the page that is being made. `folder` holds the measured files."""
     gr.set_static_paths(PLOTLY)
     tasks = session.tasks
     gr.HTML(f"<p class='explore-intro'>{INTRO}</p>")
@@ -58,7 +53,7 @@ def explore_tab(
         Panel(session, folder, KINDS[TRADEOFF], DecodersForm(session, settings=True)),
         Panel(session, folder, KINDS[DIFFICULTY], DecodersForm(session, settings=False)),
         Panel(session, folder, KINDS[GRID], CellsForm(session)),
-        Panel(session, folder, KINDS[SHADOW], ShadowForm(shadow_rows) if shadow_rows else None),
+        Panel(session, folder, KINDS[SHADOW], ShadowForm()),
     ]
     for panel in panels:
         panel.build(task)
@@ -85,13 +80,13 @@ def explore_tab(
     _open_in_decode(session, decode, tabs, task, next(panel for panel in panels if panel.kind.name == GRID))
 
 
-def _open_in_decode(session: Any, decode: DecodeForms, tabs: gr.Tabs, task: gr.Radio, panel: Panel) -> None:
+def _open_in_decode(session: Any, decode: DecodeTab, tabs: gr.Tabs, task: gr.Radio, panel: Panel) -> None:
     """A cell of the grid opens Decode with its values: by a click, or by two choices and a button."""
     nothing = (gr.skip(),) * (1 + len(decode.outputs))
 
     def fill(task: str, tau1: Any, tau2: Any, *values: Any) -> tuple:
         try:
-            chosen = session.settings("wino", task, tau1=float(tau1), tau2=float(tau2)).to_dict()
+            chosen = session.settings("wino", task, tau1=float(tau1), tau2=float(tau2))
             return gr.Tabs(selected="decode"), *decode.filled(task, chosen, *values)
         except (ValueError, TypeError):  # a browser may send anything
             return nothing
@@ -129,10 +124,7 @@ class Panel:
             with gr.Column(elem_classes="explore-shown", min_width=280):
                 self.chart = ChartView(None, label=self.kind.title, elem_id=f"explore-{name}-chart")
                 self.state = gr.State(Measuring())
-                if self.choice is not None:
-                    self.choice.place(name)
-            if self.choice is None:
-                return
+                self.choice.place(name)
             with (
                 gr.Column(elem_classes="explore-form", scale=0, min_width=264),
                 gr.Accordion("Measure it now", elem_id=f"explore-{name}-measure"),
@@ -182,7 +174,7 @@ class Panel:
 
     def fit(self, task: str) -> tuple:
         """Values of `fitted` for a task."""
-        return self.choice.fit(task, read_results(self.folder)) if self.choice else ()
+        return self.choice.fit(task, read_results(self.folder))
 
 
 def _of(kind: Kind, task: str) -> str:

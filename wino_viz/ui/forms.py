@@ -1,4 +1,4 @@
-"""The parts of a tab that a person fills in: the problem, a decoder with its settings, and the size of the canvas.
+"""The parts of a tab that a person fills in: the problem, the size of the canvas, and with `decoder_form.py` the decoders.
 
 Each form holds its components and says how to read their values. Wrong values pass through to the session, whose
 sentence is shown beside Run.
@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from itertools import pairwise
+from dataclasses import replace
+from itertools import accumulate, pairwise
 from typing import Any
 
 import gradio as gr
@@ -16,25 +17,15 @@ import gradio as gr
 from wino_viz import untrusted
 from wino_viz.problems import about, known_problem, read_problem
 from wino_viz.tasks.registry import prompt_of
+from wino_viz.ui.decoder_form import WINO, AnySlider, Chosen, DecoderForm
 from wino_viz.ui.watching import refusal
 from wino_viz.ui.widgets import say
 
-DECODERS = [
-    ("Standard", "standard"),
-    ("Threshold", "threshold"),
-    ("Factor", "factor"),
-    ("Prophet", "prophet"),
-    ("WINO", "wino"),
-]
-REMASKING = [("most confident", "low_confidence"), ("at random", "random")]
 TASK_NAMES = {"arithmetic": "Story", "countdown": "Countdown", "sudoku": "Sudoku"}
 LEARNED = "The small model knows only problems like this one: its own 60 names and 31 kinds of events."
 BARE = "Your own: “30, 100, 93 -> 23”, or 16 cells, “3102200002100320”."
 STEPS = [(f"{n} steps", n) for n in range(2, 7)]
 LONGEST_GENERATION, LONGEST_BLOCK, LENGTH_STEP = 256, 256, 8
-MOST_TOKENS_PER_STEP = 32
-LARGEST_FACTOR = 4
-LARGEST_GAP = 15  # just above what a gap can be: never commit early
 HOTTEST = 2.0
 
 # Every event of the model shares these: so many decodings at once, whoever asks for them.
@@ -42,20 +33,11 @@ MODEL_QUEUE: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 4
 HIDDEN: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
 
-class AnySlider(gr.Slider):
-    """A slider that lets every value through: gradio would answer one that is out of range with a toast alone."""
-
-    is_template = True  # gradio draws it as the slider that it is
-
-    def preprocess(self, payload: Any) -> Any:
-        return payload
-
-
 class ProblemForm:
     """The prompt, and new problems for it. `record` is the problem record that the prompt came from.
 
     `task` is the kind of problem in the box, a choice where the model knows several. The decoders and the canvas are set
-    for it (`on_new`, `fitted`): each task has its own lengths and settings.
+    for it (`on_new`, `Forms.fit`): each task has its own lengths and settings.
     """
 
     def __init__(self, session: Any, prefix: str, record: dict[str, Any]) -> None:
@@ -131,8 +113,7 @@ class ProblemForm:
         also: Callable[..., tuple],
         inputs: list[Any],
         outputs: list[Any],
-        decoders: Sequence[DecoderForm],
-        canvas: CanvasForm,
+        forms: Forms,
     ) -> None:
         """A new problem when its button is pressed or another kind is chosen; `also(*inputs)` gives the values of `outputs`.
 
@@ -143,26 +124,27 @@ class ProblemForm:
             record = self._session.new_problem(steps, secrets.randbelow(2**32), task)
             return *self.show(record), *also(*values)
 
-        def take_other(task: str, *values: Any) -> tuple:
-            return *take(task, *values), *fitted(task, decoders, canvas)
+        def take_other(task: str, steps: int, *values: Any) -> tuple:
+            count = len(forms.choices)
+            return *take(task, steps, *values[count:]), *forms.fit(task, values[:count])
 
-        inputs = [self.task, self.steps, *inputs]
         outputs = [*self.parts, *outputs]
-        self.new.click(take, inputs, outputs, **HIDDEN)
+        self.new.click(take, [self.task, self.steps, *inputs], outputs, **HIDDEN)
         if isinstance(self.task, gr.Radio):
-            self.task.input(take_other, inputs, [*outputs, *fitted_parts(decoders, canvas)], **HIDDEN)
+            chosen = [self.task, self.steps, *forms.choices, *inputs]
+            self.task.input(take_other, chosen, [*outputs, *forms.parts], **HIDDEN)
 
-    def on_typed(self, current: gr.State, notice: Any, decoders: Sequence[DecoderForm], canvas: CanvasForm) -> None:
+    def on_typed(self, current: gr.State, notice: Any, forms: Forms) -> None:
         """A sudoku or a countdown that was typed is worded as the models learn it, and what is known of it is said."""
 
-        def look(current: Any, looked_at: str, task: str, prompt: str, record: dict[str, Any]) -> tuple:
+        def look(current: Any, looked_at: str, task: str, prompt: str, record: dict[str, Any], *chosen: str) -> tuple:
             nothing = gr.skip()
             if prompt == looked_at:
                 return (nothing,) * len(outputs)
             try:
                 found = self.read(prompt, record)
             except ValueError as error:
-                return prompt, nothing, nothing, refusal(error), *(nothing,) * len(parts)
+                return prompt, nothing, nothing, refusal(error), *(nothing,) * len(forms.parts)
             suits = self.known(found)
             words = prompt if found.get("task", "arithmetic") == "arithmetic" else prompt_of(found)
             said = f"{self._known_of(found)} Press Run.".strip()
@@ -172,101 +154,70 @@ class ProblemForm:
                 words if words != prompt else nothing,
                 suits,
                 nothing if silent else say(said),
-                *(fitted(suits, decoders, canvas) if suits != task else (nothing,) * len(parts)),
+                *(forms.fit(suits, chosen) if suits != task else (nothing,) * len(forms.parts)),
             )
 
-        parts = fitted_parts(decoders, canvas)
-        outputs = [self._looked_at, self.prompt, self.task, notice, *parts]
-        inputs = [current, self._looked_at, *self.inputs]
+        outputs = [self._looked_at, self.prompt, self.task, notice, *forms.parts]
+        inputs = [current, self._looked_at, *self.inputs, *forms.choices]
         self.prompt.blur(look, inputs, outputs, queue=False, trigger_mode="always_last", **HIDDEN)
 
 
-def fitted_parts(decoders: Sequence[DecoderForm], canvas: CanvasForm) -> list[Any]:
-    """The components that `fitted` gives values for."""
-    return [component for form in (*decoders, canvas) for component in form.inputs]
+class Forms:
+    """What a tab fills in beside the problem: its decoders, and the canvas that they share.
 
-
-def fitted(task: str, decoders: Sequence[DecoderForm], canvas: CanvasForm) -> tuple:
-    """Values of decoder forms and of a canvas form that suit a task."""
-    return tuple(value for form in (*decoders, canvas) for value in form.fit(task))
-
-
-def read_forms(
-    session: Any, suits: str, task: str, decoders: Sequence[DecoderForm], canvas: CanvasForm, values: Sequence[Any]
-) -> tuple[list[Any], dict[str, Any]]:
-    """The settings of each decoder and the canvas arguments of `Session.start`, from the values of `fitted_parts`.
-
-    Where the forms are set for `task` and another one suits the problem (Run was pressed before they could be set for
-    it), that one's presets count. ValueError with one sentence.
+    `matched`: beside WINO, threshold usually has WINO's τ1 as its τ: the same lenient drafting, without the verification.
     """
-    cuts = [0]
-    for form in decoders:
-        cuts.append(cuts[-1] + len(form.inputs))
-    size = canvas.read(*values[cuts[-1] :])
-    parts = [values[start:end] for start, end in pairwise(cuts)]
-    if suits == task:
-        return [form.read(*part) for form, part in zip(decoders, parts, strict=True)], size
-    lengths = dict(zip(("gen_length", "block_length"), session.lengths(suits), strict=True))
-    return [session.settings(part[0], suits) for part in parts], size | lengths
 
+    def __init__(self, decoders: Sequence[DecoderForm], canvas: CanvasForm, matched: bool = False) -> None:
+        self.decoders, self.canvas, self._matched = decoders, canvas, matched
+        self.parts = [component for form in (*decoders, canvas) for component in form.inputs]
+        self.choices = [form.name for form in decoders]
+        ends = list(accumulate(len(form.inputs) for form in decoders))
+        self._slices = [slice(*pair) for pair in pairwise([0, *ends])]
+        self._canvas = slice(ends[-1], None)
 
-class DecoderForm:
-    """Which decoder, and its settings; those of the others are hidden by the page's style."""
+    def fit(self, task: str, chosen: Sequence[str]) -> tuple:
+        """Values of `parts` that suit a task; what is chosen among the decoders stays."""
+        return self._fill(task, chosen, [None] * len(chosen), self.canvas.fit(task))
 
-    def __init__(self, session: Any, prefix: str, label: str, chosen: str) -> None:
-        self._session = session
-        usual = {name: session.settings(name) for _, name in DECODERS}
-        with gr.Column(elem_classes="decoder-form", elem_id=f"{prefix}-decoder", min_width=200):
-            self.name = gr.Radio(DECODERS, value=chosen, label=label, elem_classes=["segments", "which-decoder"])
-            with gr.Column(elem_classes="for-wino", min_width=200):
-                self.tau1 = _probability("τ1 · draft above", usual["wino"].tau1)
-                self.tau2 = _probability("τ2 · take back below", usual["wino"].tau2)
-            with gr.Column(elem_classes="for-threshold", min_width=200):
-                self.tau = _probability("τ · place at or above", usual["threshold"].tau)
-            with gr.Column(elem_classes="for-factor", min_width=200):
-                self.f = AnySlider(
-                    0,
-                    LARGEST_FACTOR,
-                    usual["factor"].f,
-                    step=0.05,
-                    label="f · place rank n at or above 1 − f/(n+1)",
-                    buttons=[],
-                )
-            with gr.Column(elem_classes="for-prophet", min_width=200):
-                self.gap_early = _gap("Gap · first third", usual["prophet"].gap_early)
-                self.gap_middle = _gap("Gap · second third", usual["prophet"].gap_middle)
-                self.gap_late = _gap("Gap · last third", usual["prophet"].gap_late)
-            with gr.Column(elem_classes="for-standard", min_width=200):
-                self.tokens = AnySlider(
-                    1, MOST_TOKENS_PER_STEP, usual["standard"].tokens_per_step, step=1, label="Tokens per pass"
-                )
-                self.remasking = gr.Radio(
-                    REMASKING, value=usual["standard"].remasking, label="Which of them", elem_classes="segments"
-                )
-        components = {
-            "wino": {"tau1": self.tau1, "tau2": self.tau2},
-            "threshold": {"tau": self.tau},
-            "factor": {"f": self.f},
-            "prophet": {"gap_early": self.gap_early, "gap_middle": self.gap_middle, "gap_late": self.gap_late},
-            "standard": {"tokens_per_step": self.tokens, "remasking": self.remasking},
-        }
-        self._keys = [(name, key) for name, own in components.items() for key in own]
-        self.inputs = [self.name, *(component for own in components.values() for component in own.values())]
+    def choose(self, task: str, chosen: Sequence[str]) -> tuple:
+        """Values of `parts` that choose these decoders, with what suits a task; the canvas stays."""
+        return self._fill(task, chosen, chosen, (gr.skip(),) * len(self.canvas.inputs))
 
-    def read(self, name: str, *values: Any) -> Any:
-        """The settings of the chosen decoder from the values of `inputs`; ValueError with one sentence."""
-        said = zip(self._keys, values, strict=True)
-        return self._session.settings(name, **{key: value for (owner, key), value in said if owner == name})
+    def loaded(self, values: Sequence[Any]) -> bool:
+        """Whether the models of what is chosen are loaded, from the values of `parts`."""
+        names = [values[part][0] for part in self._slices]
+        used = [
+            form.choices[name].session for form, name in zip(self.decoders, names, strict=True) if name in form.choices
+        ]
+        return all(session.loaded for session in used)
 
-    def fit(self, task: str) -> tuple:
-        """Values of `inputs` that suit a task: every decoder's preset, the choice among them as it is."""
-        settings = {name: self._session.settings(name, task) for _, name in DECODERS}
-        return gr.skip(), *(getattr(settings[owner], key) for owner, key in self._keys)
+    def read(self, suits: str, task: str, values: Sequence[Any]) -> tuple[list[Chosen], dict[str, Any]]:
+        """What is chosen, and the canvas arguments of `Session.start`, from the values of `parts`.
 
-    def show(self, decoder: dict[str, Any]) -> tuple:
-        """Values of `inputs` that show the decoder of a trace; what it does not say stays."""
-        keys = ["name", *(key for _, key in self._keys)]
-        return tuple(decoder.get(key, gr.skip()) for key in keys)
+        Where the forms are set for `task` and another one suits the problem (Run was pressed before they could be set for
+        it), that one's presets count. ValueError with one sentence.
+        """
+        parts, size = [values[part] for part in self._slices], self.canvas.read(*values[self._canvas])
+        if suits == task:
+            read = [form.read(*part) for form, part in zip(self.decoders, parts, strict=True)]
+            return [chosen for chosen in read if chosen is not None], size
+        names = [part[0] for part in parts]
+        filled = zip(self.decoders, names, self._usual(suits, names), strict=True)
+        chosen = [Chosen(form.choices[name].session, usual[name]) for form, name, usual in filled if name in usual]
+        return chosen, size | self.canvas.lengths(suits)
+
+    def _usual(self, task: str, chosen: Sequence[str]) -> list[dict[str, Any]]:
+        """Per form, the settings of every choice that suit a task."""
+        usual = [form.usual(task) for form in self.decoders]
+        if self._matched and WINO in chosen:
+            for settings in usual:
+                settings["threshold"] = replace(settings["threshold"], tau=settings[WINO].tau1)
+        return usual
+
+    def _fill(self, task: str, chosen: Sequence[str], names: Sequence[str | None], canvas: tuple) -> tuple:
+        filled = zip(self.decoders, self._usual(task, chosen), names, strict=True)
+        return *(value for form, usual, name in filled for value in form.fill(usual, name)), *canvas
 
 
 class CanvasForm:
@@ -304,6 +255,10 @@ class CanvasForm:
         """Values of `inputs` that suit a task: its lengths, the rest as it is."""
         return *self._session.lengths(task), gr.skip(), gr.skip()
 
+    def lengths(self, task: str) -> dict[str, int]:
+        """The lengths that suit a task, as arguments of `Session.start`."""
+        return dict(zip(("gen_length", "block_length"), self._session.lengths(task), strict=True))
+
     @staticmethod
     def read(gen_length: Any, block_length: Any, temperature: Any, seed: Any) -> dict[str, Any]:
         """The canvas arguments of `Session.start` from the values of `inputs`; ValueError for one that is empty."""
@@ -317,11 +272,3 @@ class CanvasForm:
     def show(trace: Any) -> tuple:
         """Values of `inputs` that show how a trace was made."""
         return trace.gen_length, trace.block_length, trace.decoder.get("temperature", 0), trace.decoder.get("seed", 0)
-
-
-def _gap(label: str, value: float) -> AnySlider:
-    return AnySlider(0, LARGEST_GAP, value, step=0.1, label=label, buttons=[])
-
-
-def _probability(label: str, value: float) -> AnySlider:
-    return AnySlider(0, 1, value, step=0.01, label=label, buttons=[])

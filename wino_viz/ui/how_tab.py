@@ -71,6 +71,14 @@ n-th is at least 1&nbsp;−&nbsp;<b>f</b>/(n+1) sure. Two tokens may go together
 their first choices are far enough ahead of their second ones (the <b>gap</b>; less is asked as decoding goes on), it
 places all that is left in one pass, later blocks too (<cite>arXiv 2508.19982</cite>).</li>
 </ul>
+<h2>WINO+: what WINO finds out, learned by the model</h2>
+<p>WINO finds out while it decodes which tokens can be placed together, and pays for it in every pass with a longer
+sequence: the shadow block. <b>WINO+</b> (<cite>arXiv 2605.16941</cite>) moves that knowledge into the weights. WINO decodes
+many problems; of the answers that are right, it is noted in which pass each token was placed for good. The same network is then
+trained on what stood on the page before each pass: to predict, and surely, the tokens that were placed in it, and to be
+less sure of its wrong guesses elsewhere.</p>
+<p>Such a model is decoded with the plain <b>threshold</b> rule, without a shadow block: its confidence itself says what can be
+placed now. Nothing is checked again, so what it places wrongly stays.</p>
 </section>
 """
 

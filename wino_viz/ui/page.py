@@ -1,6 +1,7 @@
 """The whole page: the tabs, and the endpoints for programs.
 
-demo = build_page(Session(), pictures=Session("mmada-mini", task="caption"))
+session = Session()
+demo = build_page(session, pictures=Session("mmada-mini", task="caption"), plus=wino_plus(session))
 demo.launch(**LAUNCH)
 """
 
@@ -14,6 +15,7 @@ import gradio as gr
 from gradio.utils import get_upload_folder
 
 from wino_viz.pictures import PictureError, open_picture
+from wino_viz.plus import usual_spec
 from wino_viz.problems import known_problem
 from wino_viz.tasks.scenes_wording import CAPTION_PROMPTS
 from wino_viz.ui.compare_tab import compare_tab
@@ -24,6 +26,7 @@ from wino_viz.ui.forms import MODEL_QUEUE
 from wino_viz.ui.how_tab import how_tab
 from wino_viz.ui.picture_form import file_bytes
 from wino_viz.ui.picture_tab import picture_tab
+from wino_viz.untrusted import described
 
 TITLE = "Watch a diffusion model change its mind"
 SUBTITLE = (
@@ -102,21 +105,23 @@ def build_page(
     examples: Sequence[Example] | None = None,
     pictures: Any = None,
     picture_examples: Sequence[PictureExample] | None = None,
+    plus: Any = None,
     results: Path | None = None,
 ) -> gr.Blocks:
     """The app; `session` is a wino_viz.session.Session or anything like it. Loads no model.
 
-    `pictures` is a second one whose model sees; without it there is no Multimodal tab. Examples not given are read.
-    `results` is the folder of measured files that the Explore tab draws (assets/results).
+    `pictures` is a second one whose model sees; without it there is no Multimodal tab. `plus` is one whose model is
+    decoded as WINO+ (wino_viz.plus); without it there is no such choice. Examples not given are read. `results` is the
+    folder of measured files that the Explore tab draws (assets/results).
     """
     examples = read_examples() if examples is None else list(examples)
     with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=FORGET) as demo:
         gr.HTML(f"<header class='page-head'><h1>{TITLE}</h1><p>{SUBTITLE}</p></header>", elem_id="page-head")
         with gr.Tabs(elem_id="tabs") as tabs:
             with gr.Tab("Decode", id="decode"):
-                decode = decode_tab(session, examples)
+                decode = decode_tab(session, examples, plus)
             with gr.Tab("Compare", id="compare"):
-                compare_tab(session, examples)
+                compare_tab(session, examples, plus)
             if pictures is not None:
                 with gr.Tab("Multimodal", id="pictures"):
                     picture_tab(pictures, read_picture_examples() if picture_examples is None else picture_examples)
@@ -124,33 +129,41 @@ def build_page(
                 explore_tab(session, decode, tabs, explore, RESULTS if results is None else results)
             with gr.Tab("How it works", id="how"):
                 how_tab(examples)
-        _decode_endpoint(session)
+        _decode_endpoint([session] if plus is None else [session, plus])
         if pictures is not None:
             _caption_endpoint(pictures)
     demo.queue(max_size=WAITING)
     return demo
 
 
-def _decode_endpoint(session: Any) -> None:
+def _decode_endpoint(sessions: Sequence[Any]) -> None:
+    by_model = {session.model: session for session in sessions}
+
     def decode(
         prompt: str,
-        decoder: str = "wino",
+        decoder: str | None = None,
         gen_length: int | None = None,
         block_length: int | None = None,
         temperature: float = 0.0,
         seed: int = 0,
+        model: str | None = None,
     ) -> dict:
         """Decode an answer to `prompt` and return its whole trace (the trace file's format, version 1).
 
         decoder is a SPEC: standard, standard:tokens_per_step=4, threshold:tau=0.9, factor:f=1.0, prophet,
-        wino:tau1=0.6:tau2=0.9.
-        Lengths left out are the model's own. A countdown ("30, 100, 93 -> 23") or a 4x4 sudoku (16 digits, 0 for an empty
-        cell) is asked in the words that models learn.
+        wino:tau1=0.6:tau2=0.9; left out it is wino, for a WINO+ model threshold. model is one of those that the page
+        offers, left out the first. Lengths left out are the model's own. A countdown ("30, 100, 93 -> 23") or a 4x4 sudoku
+        (16 digits, 0 for an empty cell) is asked in the words that models learn.
         """
         lengths = {"gen_length": gen_length, "block_length": block_length}
         try:
+            session = sessions[0] if model is None else by_model.get(model) if isinstance(model, str) else None
+            if session is None:
+                known = ", ".join(by_model)
+                raise ValueError(f"there is no model {described(model)} here: choose one of {known}")
             task = known_problem(prompt, None).get("task") if isinstance(prompt, str) else None
-            settings = session.parse(decoder, task if task in session.tasks else None)
+            spec = usual_spec(session.model) if decoder is None else decoder
+            settings = session.parse(spec, task if task in session.tasks else None)
             decoding = session.start(prompt, settings, **lengths, temperature=temperature, seed=seed)
         except ValueError as error:
             raise gr.Error(str(error), print_exception=False) from None

@@ -16,8 +16,9 @@ from wino_viz.pictures import data_url
 from wino_viz.tasks.scenes_wording import CAPTION_PROMPTS
 from wino_viz.trace import dumps
 from wino_viz.ui.decode_tab import OWN, about
+from wino_viz.ui.decoder_form import DecoderForm, decoder_choices
 from wino_viz.ui.examples import PictureExample, best_example
-from wino_viz.ui.forms import HIDDEN, MODEL_QUEUE, CanvasForm, DecoderForm
+from wino_viz.ui.forms import HIDDEN, MODEL_QUEUE, CanvasForm
 from wino_viz.ui.picture_form import (
     CLEAR_SIDE,
     SEEDS,
@@ -71,6 +72,7 @@ def picture_tab(session: Any, examples: Sequence[PictureExample]) -> None:
     first = of_example(opening) if opening else composed(FIRST_SEED)
     task = opening.record["task"] if opening else "caption"
     warn = session.model == EMBEDDED
+    choices = decoder_choices(session)
     gr.HTML(f"<p class='picture-intro'>{INTRO}</p>")
     with gr.Row(elem_classes="picture-tab"):
         with gr.Column(min_width=280, elem_classes="wv-panel picture-panel"):
@@ -87,9 +89,9 @@ def picture_tab(session: Any, examples: Sequence[PictureExample]) -> None:
             what = gr.Radio(
                 WHATS, value="one", label="Watch", elem_classes=["segments", "picture-what"], elem_id="picture-what"
             )
-            left = DecoderForm(session, "picture", "Decoder", "wino")
+            left = DecoderForm(choices, "picture", "Decoder", "wino")
             with gr.Column(elem_classes="for-second", min_width=200):
-                right = DecoderForm(session, "picture-second", "Second decoder", "standard")
+                right = DecoderForm(choices, "picture-second", "Second decoder", "standard")
             with gr.Column(elem_classes="picture-go", min_width=200):
                 with gr.Row(elem_classes="together"):
                     run_button = gr.Button("Run", variant="primary", elem_id="picture-run", min_width=120, scale=2)
@@ -108,7 +110,7 @@ def picture_tab(session: Any, examples: Sequence[PictureExample]) -> None:
                 single = Player(message, fold_prompt=True, elem_id="picture-player")
             with gr.Column(elem_classes="for-two"):
                 pair = Player(lanes=2, fold_prompt=True, elem_id="picture-pair")
-                table = Figures(label="Figures of both", elem_id="picture-figures")
+                table = Figures(label="Figures side by side", elem_id="picture-figures")
             words = WordsFromPicture(
                 words_message(opening.words or None) if opening else None,
                 label="Words from the picture",
@@ -123,16 +125,16 @@ def picture_tab(session: Any, examples: Sequence[PictureExample]) -> None:
         shown, made = desk.shown, []
 
         def start() -> list[Any]:
-            settings, other = left.read(*values[:count]), right.read(*values[count : 2 * count])
+            one, other = left.read(*values[:count]), right.read(*values[count : 2 * count])
             size = canvas.read(*values[2 * count :])
             picture = shown.see(session)
             lanes = {
-                "one": lambda: [(settings, picture)],
-                "two": lambda: [(settings, picture), (other, picture)],
-                "blank": lambda: [(settings, picture), (settings, session.blank())],
+                "one": lambda: [(one, picture)],
+                "two": lambda: [(one, picture), (other, picture)],
+                "blank": lambda: [(one, picture), (one, session.blank())],
             }[what]()
             record = shown.record(ask, prompt)
-            made.extend(session.start(prompt, each, picture=seen, record=record, **size) for each, seen in lanes)
+            made.extend(each.start(prompt, picture=seen, record=record, **size) for each, seen in lanes)
             return made
 
         number, told = desk.begin(two_lanes=what != "one"), shown.codes is not None
@@ -233,7 +235,7 @@ def picture_tab(session: Any, examples: Sequence[PictureExample]) -> None:
         example = examples[index]
         shown, record, trace = of_example(example), example.record, example.trace
         desk.put(shown)
-        forms = zip([*left.inputs, *canvas.inputs], [*left.show(trace.decoder), *canvas.show(trace)], strict=True)
+        forms = zip([*left.inputs, *canvas.inputs], [*left.show(trace), *canvas.show(trace)], strict=True)
         return {
             strip: shown.message(warn),
             single: example.message(play=True, verdict=session.judge(record, trace.text)),

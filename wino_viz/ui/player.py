@@ -35,6 +35,7 @@ import gradio as gr
 
 from wino_viz.trace import Step, Trace, dumps
 
+MOST_LANES = 3
 ASSETS = Path(__file__).resolve().parents[2] / "assets" / "player"
 SCRIPTS = ("replay.js", "words.js", "sudoku.js", "canvas.js", "board.js", "timeline.js", "card.js", "player.js")
 
@@ -60,10 +61,14 @@ def new_run() -> str:
     return uuid.uuid4().hex[:12]
 
 
-def start_message(trace: Trace | Mapping[str, Any], run: str, *, lane: int = 0, title: str = "") -> str:
-    """A run begins: draw its empty canvas. `trace` is a Trace or its header (`Trace.header()`, before any pass)."""
+def start_message(trace: Trace | Mapping[str, Any], run: str, *, lane: int = 0, title: str = "", lanes: int = 1) -> str:
+    """A run begins: draw its empty canvas. `trace` is a Trace or its header (`Trace.header()`, before any pass).
+
+    `lanes` is how many the run will fill, so that each has its place from the start.
+    """
     header = trace.header() if isinstance(trace, Trace) else {**trace, "pieces": {}}
-    return dumps({"type": "start", "run": run, "seq": 0, "lane": lane, "trace": header, "title": title})
+    message = {"type": "start", "run": run, "seq": 0, "lane": lane, "lanes": lanes, "trace": header, "title": title}
+    return dumps(message)
 
 
 def step_message(
@@ -179,13 +184,13 @@ root.player.receive({data});
 class Player(gr.HTML):
     """The player as a Gradio component. Its value is one message; see the functions above.
 
-    lanes        1, or 2 for two decodings side by side under one playhead
+    lanes        1, or as many decodings as may stand side by side under one playhead, up to MOST_LANES
     fold_prompt  start with the prompt folded away, for an app that shows it elsewhere
     """
 
     def __init__(self, value: str | None = None, *, lanes: int = 1, fold_prompt: bool = False, **kwargs: Any) -> None:
-        if lanes not in (1, 2):
-            raise ValueError(f"lanes must be 1 or 2, not {lanes!r}")
+        if lanes not in range(1, MOST_LANES + 1):
+            raise ValueError(f"lanes must be 1 to {MOST_LANES}, not {lanes!r}")
         self.lanes = lanes
         self.fold_prompt = fold_prompt
         attributes = f'data-lanes="{lanes}"' + (" data-fold-prompt" if fold_prompt else "")

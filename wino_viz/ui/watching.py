@@ -1,4 +1,4 @@
-"""From decodings to what the page shows: the messages of a run, for one decoding or two side by side.
+"""From decodings to what the page shows: the messages of a run, for one decoding or several side by side.
 
     for update in watch(current, start, session.loaded): ...     update.player, update.notice, update.rows
 
@@ -12,6 +12,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from typing import Any
 
+from wino_viz.plus import RULE, is_wino_plus
 from wino_viz.ui.player import (
     lanes_message,
     new_run,
@@ -113,11 +114,12 @@ def _watch(
         yield NOTHING_MORE
         return
     current.decodings, current.titles = decodings, titles
-    names = [*titles] or [decoder_words(decoding.settings.to_dict()) for decoding in decodings]
+    names = [*titles] or [decoder_words(d.header["decoder"], d.header["model"]) for d in decodings]
     rows = [{"title": name} for name in names]
     for lane, decoding in enumerate(decodings):
         title = titles[lane] if titles else ""
-        yield Update(start_message(decoding.header, run, lane=lane, title=title), say("Decoding …", "busy"), rows)
+        begun = start_message(decoding.header, run, lane=lane, title=title, lanes=len(decodings))
+        yield Update(begun, say("Decoding …", "busy"), rows)
     for message, ended in _passes(decodings, run):
         if current.run != run:  # stopped, or a newer run
             yield NOTHING_MORE
@@ -172,7 +174,7 @@ def _stopped_after(decodings: Sequence[Any]) -> str:
     made = [decoding.trace().forward_passes for decoding in decodings]
     if not any(made):
         return BEFORE_ANY
-    return f"Stopped after {' and '.join(map(str, made))} {'pass' if made == [1] else 'passes'}."
+    return f"Stopped after {listed(made)} {'pass' if made == [1] else 'passes'}."
 
 
 def whole(
@@ -205,11 +207,13 @@ def refusal(error: ValueError) -> str:
 
 def _summary(decodings: Sequence[Any], verdicts: Sequence[dict[str, Any]]) -> str:
     traces = [decoding.trace() for decoding in decodings]
-    passes = " and ".join(str(trace.forward_passes) for trace in traces)
-    seconds = " and ".join(f"{trace.timing['model_seconds']:.2f}" for trace in traces)
+    passes = listed([trace.forward_passes for trace in traces])
+    seconds = listed([f"{trace.timing['model_seconds']:.2f}" for trace in traces])
     words = f"Done in {passes} forward {'pass' if passes == '1' else 'passes'}, {seconds} s of model time."
     if len(verdicts) > 1:
         return say(words)
+    if is_wino_plus(traces[0].model):
+        words = words.replace("Done", f"{decoder_words(traces[0].decoder, traces[0].model)}: done")
     look = {True: "right", False: "wrong"}.get(mark(verdicts[0]), "info")
     return say(f"{verdicts[0]['text']} {words}", look)
 
@@ -222,7 +226,7 @@ def mark(verdict: Mapping[str, Any]) -> bool | None:
 def figures_row(trace: Any, verdict: dict[str, Any]) -> dict[str, Any]:
     """One row of the table of figures, for a finished decoding."""
     return {
-        "title": decoder_words(trace.decoder),
+        "title": decoder_words(trace.decoder, trace.model),
         "passes": trace.forward_passes,
         "reduction": trace.step_reduction,
         "revoked": trace.revocations,
@@ -232,8 +236,21 @@ def figures_row(trace: Any, verdict: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def decoder_words(decoder: Any) -> str:
-    """A decoder and its settings in words."""
+def listed(values: Sequence[Any]) -> str:
+    """Values in words: "12", "12 and 7", "12, 7 and 5"."""
+    *most, last = map(str, values)
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def decoder_words(decoder: Mapping[str, Any], model: str = "") -> str:
+    """A decoder and its settings in words; `model` is the name of what it decodes with."""
+    words = _rule_words(decoder)
+    if not is_wino_plus(model):
+        return words
+    return f"WINO+, τ {decoder.get('tau')}" if decoder["name"] == RULE else f"WINO+ model, {words}"
+
+
+def _rule_words(decoder: Mapping[str, Any]) -> str:
     name = decoder["name"]
     if name == "wino":
         return f"WINO, τ1 {decoder.get('tau1')}, τ2 {decoder.get('tau2')}"
