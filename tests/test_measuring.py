@@ -10,14 +10,16 @@ import pytest
 from tiny_model import write_tiny_model
 
 from wino_viz import cli
+from wino_viz.evaluation.result_files import Results
 from wino_viz.models.checkpoint import Checkpoint, load_checkpoint
 from wino_viz.session import Session
 from wino_viz.tasks import arithmetic, countdown, sudoku
 from wino_viz.tasks.registry import TASKS, fresh_problems
 from wino_viz.ui import measuring
-from wino_viz.ui.explore_forms import ShadowForm
+from wino_viz.ui.decoder_form import decoder_choices
+from wino_viz.ui.explore_forms import DecodersForm, ShadowForm
 from wino_viz.ui.figures import Here
-from wino_viz.ui.measuring import Measuring, Sample, answers, measure
+from wino_viz.ui.measuring import Measuring, Part, Sample, answers, measure
 
 SPECS = ["standard:tokens_per_step=16", "wino"]
 
@@ -53,13 +55,10 @@ def texts(updates) -> list[str]:
 
 
 def run(state: Measuring, session: Session, count: int = 2, specs=SPECS) -> Iterator[measuring.Update]:
-    made = []
-
     def samples() -> Iterator[Sample]:
-        made.append(session.measure("arithmetic", specs, count, seed=5))
-        return answers(made[0], str, {})
+        return answers([Part(session.measure("arithmetic", specs, count, seed=5), session.model, str, {})])
 
-    return measure(state, "arithmetic", session, samples, lambda: made[0].about())
+    return measure(state, "arithmetic", session, samples)
 
 
 @pytest.fixture
@@ -162,6 +161,18 @@ def test_a_stop_ends_it_within_a_pass_and_what_was_measured_stays(session, count
     assert texts([measuring.stop(state)]) == ["Nothing is being measured now."]
 
 
+def test_wino_plus_is_measured_on_the_same_problems_as_a_series_of_its_own(session, tiny, at_once):
+    plus = Session("tiny-wino-plus", load=lambda name: tiny)
+    form = DecodersForm(decoder_choices(session, plus), settings=True)
+    state = Measuring()
+    said = texts(form.measure(session, state, "arithmetic", Results(), ["wino", "wino-plus"], "preset", 1))
+    assert any(text.startswith("Measuring WINO+, τ 0.9: problem 1 of 1") for text in said)
+    own, other = state.here["arithmetic"].runs
+    assert (own.about["model"], other.about["model"]) == (session.model, "tiny-wino-plus")
+    assert own.about["data_command"] == other.about["data_command"]
+    assert [row["decoder"] for row in (*own.rows, *other.rows)] == ["wino:tau1=0.6:tau2=0.9", "threshold:tau=0.9"]
+
+
 def test_a_second_measurement_adds_to_the_first(session):
     state = Measuring(here={"arithmetic": Here()})
     list(run(state, session, count=1, specs=SPECS[:1]))
@@ -198,7 +209,7 @@ def test_a_mistake_is_a_sentence_and_a_fault_says_that_it_is_none_of_yours(sessi
         raise RuntimeError("the accelerator fell off")
 
     with pytest.raises(RuntimeError):
-        list(measure(state, "arithmetic", session, broken, dict))
+        list(measure(state, "arithmetic", session, broken))
     assert "not yours" in texts([measuring.broken_off(state)])[0] and state.run == ""
 
 

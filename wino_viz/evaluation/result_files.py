@@ -68,7 +68,7 @@ class Row(Counted):
     """One decoder with its settings on problems of one task.
 
     spec: as on a command line. settings: {"name", …}. step_reduction: generated tokens over forward passes. unit and
-    groups: by difficulty ("" and none where the task has no such thing).
+    groups: by difficulty ("" and none where the task has no such thing). model: "" for that of the file.
     """
 
     spec: str
@@ -76,6 +76,7 @@ class Row(Counted):
     step_reduction: float
     unit: str = ""
     groups: tuple[Group, ...] = ()
+    model: str = ""
 
     @property
     def name(self) -> str:

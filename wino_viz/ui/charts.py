@@ -14,17 +14,18 @@ import plotly.graph_objects as go
 
 from wino_viz.decoding import DECODERS
 from wino_viz.evaluation.result_files import Counted, ResultFile, Row
+from wino_viz.plus import RULE, SUFFIX
 from wino_viz.ui.figures import NAMES
 from wino_viz.ui.watching import decoder_words
 
-INK, SOFT, RULE, PAPER, FRONT = "#1c2027", "#5b616b", "#e3e1db", "#ffffff", "#f0e4c3"
+INK, SOFT, LINE, PAPER, FRONT = "#1c2027", "#5b616b", "#e3e1db", "#ffffff", "#f0e4c3"
 DARK_INK, DARK_PAPER = "#ecebe7", "#17191e"
 
 # Okabe and Ito's colours, darkened for thin lines on white as the player's are: on a light page -> on a dark one.
 PALETTE = {
     INK: DARK_INK,
     SOFT: "#a9adb5",
-    RULE: "#33363d",
+    LINE: "#33363d",
     PAPER: DARK_PAPER,
     FRONT: "#4b4022",
     "#007f5c": "#25b98b",
@@ -48,7 +49,6 @@ LOOKS = {
     "wino": ("#007f5c", "star"),
 }
 MORE_LOOKS = (("#a06a00", "hexagon"), ("#3f8fbf", "pentagon"), (SOFT, "triangle-down"))  # of further models
-PLUS = "-wino-plus"  # behind a model's name: the one that WINO+ made of it
 FONT = (
     'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "Noto Sans", Arial, sans-serif'  # the page's own
 )
@@ -88,15 +88,16 @@ class Series:
 
 
 def series_of(files: Sequence[ResultFile], here: Sequence[Row], main: str) -> list[Series]:
-    """One series per decoder of the app's own model, then those of further models. `here` are of the app's model."""
+    """One series per decoder of the app's own model (`main`), then those of further models."""
     rows: dict[tuple[str, str], list[Row]] = {}
     for file in sorted(files, key=lambda file: file.model != main):
         for row in file.rows:
             rows.setdefault((file.model, row.name), []).append(row)
     measured: dict[tuple[str, str], list[Row]] = {}
     for row in here:
-        measured.setdefault((main, row.name), []).append(row)
-        rows.setdefault((main, row.name), [])
+        key = row.model or main, row.name
+        measured.setdefault(key, []).append(row)
+        rows.setdefault(key, [])
     order = list(DECODERS)
     keys = sorted(
         rows, key=lambda key: (key[0] != main, key[0], order.index(key[1]) if key[1] in order else len(order))
@@ -117,8 +118,8 @@ def _label(model: str, name: str, main: str) -> str:
     """What a series is called: its decoder, and whose it is where it is not the app's own model's."""
     if model == main:
         return decoder_name(name)
-    if model == main + PLUS:
-        return "WINO+" if name == "threshold" else f"WINO+ model, {decoder_name(name)}"
+    if model == main + SUFFIX:
+        return "WINO+" if name == RULE else f"WINO+ model, {decoder_name(name)}"
     return f"{decoder_name(name)} · {plain(model)}"
 
 
@@ -141,9 +142,9 @@ def decoder_name(name: str) -> str:
     return NAMES.get(name, plain(name))
 
 
-def row_words(row: Row) -> str:
-    """A decoder and its settings, for a label."""
-    return plain(decoder_words(row.settings)) if row.name in DECODERS else plain(row.spec)
+def row_words(row: Row, model: str = "") -> str:
+    """A decoder and its settings, for a label; `model` is the name of what it decodes with."""
+    return plain(decoder_words(row.settings, model)) if row.name in DECODERS else plain(row.spec)
 
 
 def percent(share: float | None, decimals: int = 0) -> str:
@@ -179,10 +180,10 @@ def figure(traces: Sequence[Any], x: Mapping[str, Any], y: Mapping[str, Any], **
         "fixedrange": True,
         "showline": True,
         "linecolor": SOFT,
-        "gridcolor": RULE,
+        "gridcolor": LINE,
         "zeroline": False,
         "ticks": "outside",
-        "tickcolor": RULE,
+        "tickcolor": LINE,
         "title": {"standoff": 8, "font": {"size": 13, "color": SOFT}},
     }
     made = go.Figure(

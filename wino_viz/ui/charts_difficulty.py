@@ -59,7 +59,7 @@ def difficulty(files: Sequence[ResultFile], here: Sequence[Row], usual: Usual, m
                     name=one.label,
                     legendgroup=one.label,
                     showlegend=not is_here or not one.shipped,
-                    hovertext=[_tip(row, group, unit, is_here) for group in groups],
+                    hovertext=[_tip(row_words(row, one.model), group, unit, is_here) for group in groups],
                     hoverinfo="text",
                     **bars,
                 )
@@ -80,10 +80,10 @@ def difficulty(files: Sequence[ResultFile], here: Sequence[Row], usual: Usual, m
     return Chart(plots, tuple(_sentences(shipped, unit)))
 
 
-def _tip(row: Row, group: Group, unit: str, here: bool) -> str:
+def _tip(words: str, group: Group, unit: str, here: bool) -> str:
     where = "measured here" if here else "shipped"
     return (
-        f"<b>{row_words(row)}</b><br>{plain(unit)}: {group.difficulty}<br>{group.mean_forward_passes:.1f} forward passes"
+        f"<b>{words}</b><br>{plain(unit)}: {group.difficulty}<br>{group.mean_forward_passes:.1f} forward passes"
         f"<br>{right_words(group)}<br>{where}, {group.n} {'problem' if group.n == 1 else 'problems'}"
     )
 

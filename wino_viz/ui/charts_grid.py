@@ -22,7 +22,7 @@ def grid(files: Sequence[ResultFile], here: Sequence[Row], usual: Usual, main: s
     """The figure of one task and of the app's model, or of the first model that there is a file of."""
     file = next((f for f in files if f.model == main), next(iter(files), None))
     shipped = {cell(row): row for row in (file.rows if file else ()) if _is_wino(row)}
-    measured = {cell(row): row for row in here if _is_wino(row)}
+    measured = {cell(row): row for row in here if _is_wino(row) and row.model in ("", main)}
     known = {*shipped, *measured}
     if not known:
         return Chart((), ())

@@ -30,7 +30,7 @@ USUAL_SIZE, SIZE = 14, 9
 
 
 def tradeoff(files: Sequence[ResultFile], here: Sequence[Row], usual: Usual, main: str) -> Chart:
-    """The figure of one task. `main` is the app's model, which `here` was measured with."""
+    """The figure of one task. `main` is the app's model."""
     series = series_of(files, here, main)
     shipped = [row for one in series for row in one.shipped if row.accuracy is not None]
     front = pareto(shipped)
@@ -92,7 +92,7 @@ def _traces(series: Series, usual: Usual) -> list[go.Scatter]:
                 name=series.label,
                 legendgroup=series.label,
                 showlegend=not here or not series.shipped,
-                hovertext=[tip(row_words(row), row, here) for row in rows],
+                hovertext=[tip(row_words(row, series.model), row, here) for row in rows],
                 hoverinfo="text",
             )
         )

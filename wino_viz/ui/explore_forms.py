@@ -14,12 +14,13 @@ from typing import Any
 import gradio as gr
 
 from wino_viz.evaluation.result_files import GRID, TRADEOFF
-from wino_viz.evaluation.sweeps import SWEEP, grid_specs, spec_of, tradeoff_specs
+from wino_viz.evaluation.sweeps import grid_specs, spec_of, tradeoff_specs
 from wino_viz.provenance import commit, machine, versions
 from wino_viz.shadow_cost import bench_shadow, usual_shapes
 from wino_viz.ui import measuring
-from wino_viz.ui.figures import NAMES
-from wino_viz.ui.measuring import Measuring, Sample, Update
+from wino_viz.ui.decoder_form import WINO, DecoderChoice
+from wino_viz.ui.figures import Run
+from wino_viz.ui.measuring import Measuring, Part, Sample, Update
 from wino_viz.ui.watching import decoder_words
 from wino_viz.ui.widgets import progress
 
@@ -32,16 +33,17 @@ PRESET, EVERY = "preset", "every"
 class DecodersForm:
     """Which decoders, with their presets alone or with every setting of the figure, on how many problems."""
 
-    def __init__(self, session: Any, settings: bool) -> None:
-        self._session, self._with_settings = session, settings
+    def __init__(self, choices: Sequence[DecoderChoice], settings: bool) -> None:
+        self._choices = {choice.key: choice for choice in choices}
+        self._with_settings = settings
         self.fitted: Sequence[Any] = ()
 
     def place(self, name: str) -> None:
         """Nothing stands outside the folded form."""
 
     def build(self) -> None:
-        names = [(NAMES[name], name) for name in SWEEP]
-        self.decoders = gr.CheckboxGroup(names, value=["wino"], label="Decoders", elem_classes="explore-choices")
+        names = [(choice.label, choice.key) for choice in self._choices.values()]
+        self.decoders = gr.CheckboxGroup(names, value=[WINO], label="Decoders", elem_classes="explore-choices")
         self.settings = gr.Radio(
             [("the preset alone", PRESET), ("every setting of the figure", EVERY)],
             value=PRESET,
@@ -58,14 +60,22 @@ class DecodersForm:
     def measure(
         self, session: Any, state: Measuring, task: str, results: Any, decoders: list[str], settings: str, count: int
     ) -> Iterator[Update]:
-        if not decoders:
+        chosen = [choice for key, choice in self._choices.items() if key in decoders]
+        if not chosen:
             return iter([Update(progress("Choose a decoder first.", "error"))])
-        usual = {name: session.settings(name, task) for name in SWEEP if name in decoders}
-        specs = [spec_of(one) for one in usual.values()]
-        if settings == EVERY:
-            shipped = [row for file in results.of(TRADEOFF, task) if file.model == session.model for row in file.rows]
-            specs = [row.spec for row in shipped if row.name in decoders] or tradeoff_specs(usual)
-        return _measured(session, state, task, results, TRADEOFF, specs, count)
+        asked: dict[str, tuple[Any, list[str]]] = {}
+        for choice in chosen:
+            specs = asked.setdefault(choice.session.model, (choice.session, []))[1]
+            specs += self._specs(choice, task, results, settings)
+        return _measured(session, state, task, results, TRADEOFF, list(asked.values()), count)
+
+    def _specs(self, choice: DecoderChoice, task: str, results: Any, settings: str) -> list[str]:
+        usual = choice.usual(task)
+        if settings != EVERY:
+            return [spec_of(usual)]
+        files = [file for file in results.of(TRADEOFF, task) if file.model == choice.session.model]
+        shipped = [row.spec for file in files for row in file.rows if row.name == choice.rule]
+        return shipped or tradeoff_specs({choice.rule: usual})
 
 
 class CellsForm:
@@ -111,7 +121,7 @@ class CellsForm:
             return iter([Update(progress("Choose a τ1 and a τ2 first.", "error"))])
         usual = session.settings("wino", task).to_dict()
         cells = [session.settings(**{**usual, "tau1": a, "tau2": b}) for a in sorted(rows) for b in sorted(columns)]
-        return _measured(session, state, task, results, GRID, [spec_of(cell) for cell in cells], count)
+        return _measured(session, state, task, results, GRID, [(session, [spec_of(cell) for cell in cells])], count)
 
 
 class ShadowForm:
@@ -134,16 +144,19 @@ class ShadowForm:
             made: list[Mapping[str, Any]] = []
             shapes = usual_shapes(session.checkpoint().context)
             yield Sample(_shape_words(shapes, 0), 0, len(shapes))
+            about = _about_shadow(session)
             for row in bench_shadow(session, shapes, repeats=FEW_REPEATS):
                 made.append(row)
-                yield Sample(_shape_words(shapes, len(made)), len(made), len(shapes), rows=tuple(made))
+                runs = [Run(tuple(made), about)]
+                yield Sample(_shape_words(shapes, len(made)), len(made), len(shapes), runs=runs)
 
-        def about() -> dict[str, Any]:
-            device = session.checkpoint().denoiser.device
-            command = f"python -m wino_viz bench --shadow --repeats {FEW_REPEATS} --model {session.model}"
-            return {"command": command, "commit": commit(), **machine(device), "versions": versions()}
+        return measuring.measure(state, "", session, samples, counted="row")
 
-        return measuring.measure(state, "", session, samples, about, counted="row")
+
+def _about_shadow(session: Any) -> dict[str, Any]:
+    command = f"python -m wino_viz bench --shadow --repeats {FEW_REPEATS} --model {session.model}"
+    where = machine(session.checkpoint().denoiser.device)
+    return {"model": session.model, "command": command, "commit": commit(), **where, "versions": versions()}
 
 
 def _shape_words(shapes: Sequence[tuple[int, int]], done: int) -> str:
@@ -156,24 +169,26 @@ def _count() -> gr.Radio:
 
 
 def _measured(
-    session: Any, state: Measuring, task: str, results: Any, figure: str, specs: Sequence[str], count: Any
+    session: Any,
+    state: Measuring,
+    task: str,
+    results: Any,
+    figure: str,
+    asked: Sequence[tuple[Any, list[str]]],
+    count: Any,
 ) -> Iterator[Update]:
-    """Decode fresh problems with `specs`; the shipped rows tell how many passes each may take."""
+    """Decode the same fresh problems with the SPECs of each (session, SPECs); shipped rows tell how long it may take."""
     if count not in COUNTS:
         return iter([Update(progress("Choose how many problems first.", "error"))])
-    made: list[Any] = []
-    expected = {
-        row.spec: row.mean_forward_passes
-        for file in results.of(figure, task)
-        if file.model == session.model
-        for row in file.rows
-    }
+    seed = secrets.randbelow(2**31)
 
-    specs = sorted(specs, key=lambda spec: expected.get(spec, inf))  # what takes few passes shows first
+    def part(own: Any, specs: list[str]) -> Part:
+        files = [file for file in results.of(figure, task) if file.model == own.model]
+        expected = {row.spec: row.mean_forward_passes for file in files for row in file.rows}
+        specs = sorted(specs, key=lambda spec: expected.get(spec, inf))  # what takes few passes shows first
+        words = {spec: decoder_words(own.parse(spec, task).to_dict(), own.model) for spec in specs}
+        return Part(own.measure(task, specs, count, seed), own.model, words.__getitem__, expected)
 
-    def samples() -> Iterator[Sample]:
-        made.append(session.measure(task, specs, count, secrets.randbelow(2**31)))
-        words = {spec: decoder_words(session.parse(spec, task).to_dict()) for spec in specs}
-        return measuring.answers(made[0], words.__getitem__, expected)
-
-    return measuring.measure(state, task, session, samples, lambda: made[0].about())
+    return measuring.measure(
+        state, task, session, lambda: measuring.answers([part(own, specs) for own, specs in asked])
+    )

@@ -15,6 +15,7 @@ import gradio as gr
 from wino_viz.evaluation.result_files import FOLDER, GRID, SHADOW, TRADEOFF, read_results
 from wino_viz.ui import measuring
 from wino_viz.ui.decode_tab import DecodeTab
+from wino_viz.ui.decoder_form import decoder_choices
 from wino_viz.ui.explore_forms import CellsForm, DecodersForm, ShadowForm
 from wino_viz.ui.figures import DIFFICULTY, KINDS, Here, Kind, figure_message, read_reported
 from wino_viz.ui.forms import HIDDEN, MODEL_QUEUE, TASK_NAMES
@@ -36,8 +37,12 @@ def explore_tab(
     tabs: gr.Tabs,
     tab: gr.Tab,
     folder: Path,
+    plus: Any = None,
 ) -> None:
-    """Builds the tab inside the page that is being made. `folder` holds the measured files."""
+    """Builds the tab inside the page that is being made; `plus` has the model of the choice WINO+.
+
+    `folder` holds the measured files.
+    """
     gr.set_static_paths(PLOTLY)
     tasks = session.tasks
     gr.HTML(f"<p class='explore-intro'>{INTRO}</p>")
@@ -49,9 +54,10 @@ def explore_tab(
         elem_id="explore-task",
         visible=len(tasks) > 1,
     )
+    decoders = decoder_choices(session, plus)
     panels = [
-        Panel(session, folder, KINDS[TRADEOFF], DecodersForm(session, settings=True)),
-        Panel(session, folder, KINDS[DIFFICULTY], DecodersForm(session, settings=False)),
+        Panel(session, folder, KINDS[TRADEOFF], DecodersForm(decoders, settings=True)),
+        Panel(session, folder, KINDS[DIFFICULTY], DecodersForm(decoders, settings=False)),
         Panel(session, folder, KINDS[GRID], CellsForm(session)),
         Panel(session, folder, KINDS[SHADOW], ShadowForm()),
     ]

@@ -60,8 +60,14 @@ class Here:
 
     def and_run(self, rows: Sequence[Mapping[str, Any]], about: Mapping[str, Any]) -> Here:
         """These and the rows of a further run."""
+        model = about.get("model")
         new = {_measured_as(row) for row in rows}
-        kept = [replace(run, rows=tuple(row for row in run.rows if _measured_as(row) not in new)) for run in self.runs]
+        kept = [
+            replace(run, rows=tuple(row for row in run.rows if _measured_as(row) not in new))
+            if run.about.get("model") == model
+            else run
+            for run in self.runs
+        ]
         return Here((*(run for run in kept if run.rows), Run(tuple(rows), about)))
 
 
@@ -177,14 +183,16 @@ def _data(kind: Kind, files: Sequence[ResultFile], here: Here, main: str) -> Dat
     for file in files:
         head = {"model": file.model, "measured": "shipped"}
         made += kind.data(file.rows, head) if kind.data else [{**head, **row} for row in file.shadow_rows]
-    head = {"model": main, "measured": "here"}
-    made += kind.data(rows_of(here), head) if kind.data else [{**head, **row} for row in here.rows]
+    for run in here.runs:
+        head = {"model": run.about.get("model", main), "measured": "here"}
+        rows = [row_of(row) for row in run.rows] if kind.data else []
+        made += kind.data(rows, head) if kind.data else [{**head, **row} for row in run.rows]
     return [{key: round(v, DECIMALS) if isinstance(v, float) else v for key, v in row.items()} for row in made]
 
 
 def rows_of(here: Here) -> list[Row]:
-    """What was measured here, as rows of a file."""
-    return [row_of(row) for row in here.rows]
+    """What was measured here, as rows of files."""
+    return [replace(row_of(row), model=run.about.get("model", "")) for run in here.runs for row in run.rows]
 
 
 def _chart(kind: Kind, files: Sequence[ResultFile], here: Here, session: Any) -> Any:

@@ -14,7 +14,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
-from wino_viz.ui.figures import Here
+from wino_viz.ui.figures import Here, Run
 from wino_viz.ui.player import new_run
 from wino_viz.ui.widgets import progress
 
@@ -36,15 +36,15 @@ class Update:
 class Sample:
     """One thing that a measurement reports, at least once a forward pass.
 
-    what: what is being measured. done of `of`: answers, or rows (0: nobody knows how many). left: seconds, None while
-    nobody knows. rows: all so far, where they are new.
+    what: what is being measured. done of `of`: answers, or rows. left: seconds, None while nobody knows. runs: all that
+    was measured so far, where some of it is new; one run a model.
     """
 
     what: str
     done: int
     of: int
     left: float | None = None
-    rows: Sequence[Mapping[str, Any]] | None = None
+    runs: Sequence[Run] | None = None
 
 
 @dataclass
@@ -63,9 +63,9 @@ class Measuring:
         return self.run
 
     def words(self) -> str:
-        """“7 of 10 answers”, or “7 answers” where nobody knows how many there will be."""
+        """“7 of 10 answers”."""
         done, of = self.done
-        return f"{done} of {of} {self.counted}s" if of > 1 else f"{done} {self.counted}{'' if done == 1 else 's'}"
+        return f"{done} of {of} {self.counted}{'' if of == 1 else 's'}"
 
 
 def measure(
@@ -73,18 +73,17 @@ def measure(
     task: str,
     session: Any,
     samples: Callable[[], Iterator[Sample]],
-    about: Callable[[], Mapping[str, Any]],
     counted: str = "answer",
 ) -> Iterator[Update]:
     """Take from `samples()` until it ends, is stopped, or takes too long; ValueErrors become a sentence.
 
-    `about` says where the rows come from; it is asked once `samples` has begun. `counted`: what is counted.
+    `session` knows the one place for measurements. `counted`: what `done` and `of` of a sample count.
     """
     run = state.begin(counted)
     try:
         yield Update(progress("Measuring …" if session.loaded else "Loading the model, once …", "busy"))
         with session.only_one_measures(), closing(samples()) as taken:
-            yield from _take(state, run, task, taken, about)
+            yield from _take(state, run, task, taken)
     except ValueError as error:
         if state.run == run:
             state.run = ""
@@ -96,16 +95,18 @@ def measure(
         raise
 
 
-def _take(state: Measuring, run: str, task: str, taken: Iterator[Sample], about: Callable[[], Any]) -> Iterator[Update]:
+def _take(state: Measuring, run: str, task: str, taken: Iterator[Sample]) -> Iterator[Update]:
     before, started, told, what = state.here.get(task, Here()), time.monotonic(), 0.0, ""
     pending = False
     for sample in taken:
         if state.run != run:  # stopped, or a newer run
             return
         state.done = (sample.done, sample.of)
-        if sample.rows is not None:
-            state.here[task] = before.and_run(sample.rows, about())
-            pending = True
+        if sample.runs is not None:
+            here = before
+            for one in sample.runs:
+                here = here.and_run(one.rows, one.about)
+            state.here[task], pending = here, True
         now = time.monotonic()
         if now - started > MOST_SECONDS:
             state.run = ""
@@ -141,8 +142,9 @@ def broken_off(state: Measuring) -> Update:
 
 def _words(what: str, sample: Sample) -> str:
     left = "" if sample.left is None else f", about {_time(sample.left)} left"
-    detail = f"{sample.done} of {sample.of}{left}" if sample.of else f"{sample.done} done"
-    return progress(f"Measuring {what}", "busy", detail=detail, done=sample.done, of=sample.of)
+    return progress(
+        f"Measuring {what}", "busy", detail=f"{sample.done} of {sample.of}{left}", done=sample.done, of=sample.of
+    )
 
 
 def _ended(how: str, state: Measuring) -> str:
@@ -158,27 +160,50 @@ def _time(seconds: float) -> str:
 # ---- samples of answers
 
 
-def answers(measurement: Any, words: Callable[[str], str], expected: Mapping[str, float]) -> Iterator[Sample]:
-    """The samples of a Measurement. `expected`: forward passes of each SPEC, where they are known, to tell the time."""
-    started, done = time.monotonic(), 0
-    made: dict[str, list[int]] = {spec: [] for spec in measurement.specs}
-    order = [spec for _ in range(measurement.count) for spec in measurement.specs]
+@dataclass(frozen=True)
+class Part:
+    """What one model measures: a Measurement and the model's name; words(SPEC) for people; forward passes of each SPEC
+    where they are known, to tell the time.
+    """
 
-    def of(spec: str) -> float:
-        own = made[spec]
-        known = [sum(counts) / len(counts) for counts in made.values() if counts]
-        return sum(own) / len(own) if own else expected.get(spec) or (sum(known) / len(known) if known else 1)
+    measurement: Any
+    model: str
+    words: Callable[[str], str]
+    expected: Mapping[str, float]
 
-    for passes, item in enumerate(measurement, start=1):
-        rows = None
-        if item is not None:
-            done += 1
-            made[item["decoder"]].append(item["forward_passes"])
-            rows = measurement.rows()
-        spec = order[min(done, len(order) - 1)]
-        begun = passes - sum(map(sum, made.values()))
-        ahead = max(0.0, sum(map(of, order[done:])) - begun)
-        left = ahead * (time.monotonic() - started) / passes
-        number = done // len(measurement.specs) + 1
-        what = f"{words(spec)}: problem {min(number, measurement.count)} of {measurement.count}"
-        yield Sample(what, done, measurement.answers, left, rows)
+
+def answers(parts: Sequence[Part]) -> Iterator[Sample]:
+    """The samples of one measurement after the other."""
+    started, passes, finished = time.monotonic(), 0, 0
+    made: dict[tuple[str, str], list[int]] = {}
+    order = [(part, spec) for part in parts for _ in range(part.measurement.count) for spec in part.measurement.specs]
+
+    def takes(part: Part, spec: str) -> float:
+        own = made.get((part.model, spec))
+        if own or spec in part.expected:
+            return sum(own) / len(own) if own else part.expected[spec]
+        known = [sum(counts) / len(counts) for counts in made.values()]
+        return sum(known) / len(known) if known else 1
+
+    for part in parts:
+        for item in part.measurement:
+            passes += 1
+            runs = None
+            if item is not None:
+                finished += 1
+                made.setdefault((part.model, item["decoder"]), []).append(item["forward_passes"])
+                runs = [
+                    Run(tuple(rows), {**one.measurement.about(), "model": one.model})
+                    for one in parts
+                    if (rows := one.measurement.rows())
+                ]
+            begun = passes - sum(map(sum, made.values()))
+            ahead = max(0.0, sum(takes(*waiting) for waiting in order[finished:]) - begun)
+            left = ahead * (time.monotonic() - started) / passes
+            yield Sample(_what(*order[min(finished, len(order) - 1)]), finished, len(order), left, runs)
+
+
+def _what(part: Part, spec: str) -> str:
+    measurement = part.measurement
+    number = min(len(measurement.items) // len(measurement.specs) + 1, measurement.count)
+    return f"{part.words(spec)}: problem {number} of {measurement.count}"

@@ -126,7 +126,7 @@ def build_page(
                 with gr.Tab("Multimodal", id="pictures"):
                     picture_tab(pictures, read_picture_examples() if picture_examples is None else picture_examples)
             with gr.Tab("Explore", id="explore") as explore:
-                explore_tab(session, decode, tabs, explore, RESULTS if results is None else results)
+                explore_tab(session, decode, tabs, explore, RESULTS if results is None else results, plus)
             with gr.Tab("How it works", id="how"):
                 how_tab(examples)
         _decode_endpoint([session] if plus is None else [session, plus])
