@@ -1,14 +1,17 @@
 # make run    install what is needed and start the app on http://127.0.0.1:7860
 # make test   install what is needed, a browser too, then check the style and run every test
-# Both are complete on a fresh Debian with Python 3.11. Everything Python goes into .venv.
+# make results   measure what the Explore tab draws (500 problems a setting; LIMIT=30 takes fewer)
+# run and test are complete on a fresh Debian with Python 3.11. Everything Python goes into .venv.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 CHROMIUM ?= /usr/bin/chromium
+PLUS := assets/models/llada-mini-wino-plus
+LIMITED := $(if $(LIMIT),--limit $(LIMIT))
 export GRADIO_ANALYTICS_ENABLED := False
 
-.PHONY: run test lint format examples
+.PHONY: run test lint format examples results
 .DELETE_ON_ERROR:
 
 run: $(VENV)/installed
@@ -27,6 +30,14 @@ format: $(VENV)/installed-dev
 
 examples: $(VENV)/installed
 	examples/record.sh $(BIN)/python
+
+# A model that WINO+ trained is one more series, of the decoders that need no shadow block.
+results: $(VENV)/installed
+	$(BIN)/python -m wino_viz.evaluation.results $(LIMITED)
+	if [ -d $(PLUS) ]; then \
+	  $(BIN)/python -m wino_viz.evaluation.results --model $(notdir $(PLUS)) --figure tradeoff \
+	    --decoders standard,threshold $(LIMITED); \
+	fi
 
 $(VENV)/installed: requirements.txt | $(BIN)/pip
 	$(BIN)/pip install -q -r requirements.txt

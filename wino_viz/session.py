@@ -16,7 +16,8 @@ Importing this file and making a Session loads neither torch nor weights: a page
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from random import Random
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -33,11 +34,13 @@ if TYPE_CHECKING:
     import numpy as np
     from PIL.Image import Image
 
+    from wino_viz.evaluation.measuring import Measurement
     from wino_viz.models.checkpoint import Checkpoint
 
 MAX_PROMPT_CHARACTERS = 20_000  # far beyond any context here; longer ones are not worth tokenizing to say so
 SECONDS_DECIMALS = 6
 GUESSED = "Guessed: it saw a blank picture."
+SECONDS_FOR_A_PASS = 3.0  # a measurement that was just cancelled ends after the pass under way
 UNREACHABLE = "No answer is right: this target can’t be reached."
 
 _GENERATED = {"countdown": countdown, "sudoku": sudoku}  # beside word problems, which have steps
@@ -92,6 +95,7 @@ class Session:
         self.model, self.task = model, task
         self._load = load or _load_checkpoint
         self._lock = threading.Lock()
+        self._measuring = threading.Lock()
         self._checkpoint: Checkpoint | None = None
         self._running = 0
         self._presets = presets_of(model)
@@ -166,6 +170,30 @@ class Session:
         if problem.get("task") == "countdown" and verdict["correct"] is False and not _reachable(problem):
             verdict["text"] += f" {UNREACHABLE}"
         return verdict
+
+    # ---- measuring
+
+    @contextmanager
+    def only_one_measures(self) -> Iterator[None]:
+        """Hold the one place for long measurements, so that decodings always find a free one.
+
+        Raises ValueError with one sentence while somebody else holds it.
+        """
+        if not self._measuring.acquire(timeout=SECONDS_FOR_A_PASS):
+            raise ValueError("somebody else is measuring just now: try again when they are done")
+        try:
+            yield
+        finally:
+            self._measuring.release()
+
+    def measure(self, task: str, specs: Sequence[str], count: int, seed: int) -> Measurement:
+        """Decoders on `count` fresh problems; see wino_viz.evaluation.measuring. Loads the model where that has not happened.
+
+        Raises ValueError with one sentence.
+        """
+        from wino_viz.evaluation.measuring import Measurement
+
+        return Measurement(self.checkpoint(), task, specs, count, seed)
 
     # ---- pictures
 

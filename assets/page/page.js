@@ -73,13 +73,21 @@ function onRun(prefix) {
   }
 }
 
+// The focus goes to a part of a tab that is just being opened; nowhere if that does not happen.
+function focusWhenShown(selector, frames = 300) {
+  const wanted = document.querySelector(selector);
+  if (wanted?.offsetParent) wanted.focus();
+  else if (frames) requestAnimationFrame(() => focusWhenShown(selector, frames - 1));
+}
+
 function installPage() {
   if (window.winoPage) return;
   const style = part("style", "", PAGE_CSS);
   style.id = "wino-page-css";
   document.head.append(style);
   window.winoPage = {
-    notice: showNotice, figures: showFigures, mask: showMask, onRun,
+    notice: showNotice, figures: showFigures, mask: showMask, onRun, focusWhenShown,
     picture: showPicture, bring: showInput, chips: showChips, words: showWords, onPictureRun,
+    chart: showChart, progress: showProgress, reported: showReported,
   };
 }

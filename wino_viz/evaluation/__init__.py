@@ -4,7 +4,9 @@
     python -m wino_viz eval --model mmada-mini --decoders standard,wino --data captions.jsonl
 
 records.py reads the problems, run.py decodes them, rows.py and intervals.py make figures of the items, report.py prints
-them, and unfinished.py keeps what is measured, so that a run that was stopped goes on. Nothing here is imported by the app.
+them, and unfinished.py keeps what is measured, so that a run that was stopped goes on. For the Explore tab: sweeps.py says
+which settings are measured, results.py measures them into assets/results, result_files.py reads those files, and
+measuring.py measures a small sample while somebody watches. Nothing here imports torch.
 """
 
 from wino_viz.evaluation.intervals import CONFIDENCE_LEVEL

@@ -147,7 +147,9 @@ class Evaluation:
         for spec in self.specs:
             done = {item["index"]: item for item in kept if item["decoder"] == spec}
             progress(spec, len(done), len(self.records))
-            for item in self._decode(spec, [n for n in self._longest_first() if n not in done], in_flight):
+            for item in self.passes(spec, [n for n in self._longest_first() if n not in done], in_flight):
+                if item is None:
+                    continue
                 done[item["index"]] = item
                 on_item(item)
                 progress(spec, len(done), len(self.records))
@@ -167,8 +169,11 @@ class Evaluation:
         lengths = [len(canvas.prompt_ids) + canvas.gen_length for canvas in self.canvases]
         return sorted(range(len(lengths)), key=lambda n: -lengths[n])
 
-    def _decode(self, spec: str, waiting: Sequence[int], in_flight: int) -> Iterator[Item]:
-        """One item for each record of `waiting`, in the order in which they finish."""
+    def passes(self, spec: str, waiting: Sequence[int], in_flight: int = 1) -> Iterator[Item | None]:
+        """Decode the records with the indices `waiting`. For each forward pass of each: the item that it finished, or None.
+
+        Items come in the order in which they finish; whoever has seen enough may stop after any pass.
+        """
         at_work: dict[int, Decoder] = {}
         tallies: dict[int, dict[str, Any]] = {}
 
@@ -184,8 +189,10 @@ class Evaluation:
             tally["forward_passes"] += 1
             tally["revocations"] += len(step.remasked)
             tally["model_seconds"] += seconds
-            if at_work[index].request() is None:
-                yield self._item(spec, index, at_work.pop(index).canvas) | tallies.pop(index)
+            if at_work[index].request() is not None:
+                yield None
+                continue
+            yield self._item(spec, index, at_work.pop(index).canvas) | tallies.pop(index)
 
     def _settings_of(self, spec: str, index: int) -> Settings:
         return self.settings[spec][self.records[index]["task"]]

@@ -10,7 +10,7 @@ on, whatever its names and words.
 
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from random import Random
@@ -317,6 +317,12 @@ def record(example: Example) -> dict:
     }
 
 
+def records(split: str, count: int, seed: int, steps: int | None = None) -> Iterator[dict]:
+    """`count` different problems of a split as records, the same for the same seed."""
+    rng = Random(seed)
+    return map(record, distinct(lambda: generate(rng, split, steps), lambda made: skeleton(made.problem), count))
+
+
 # The command
 
 
@@ -325,11 +331,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = data_parser("arithmetic", "Write word problems as JSON lines.", MAX_COUNT)
     parser.add_argument("--steps", type=whole(MIN_STEPS, MAX_STEPS), help="2 to 6; default: mixed")
     options = parser.parse_args(arguments)
-    rng = Random(options.seed)
-    examples = distinct(
-        lambda: generate(rng, options.split, options.steps), lambda made: skeleton(made.problem), options.count
-    )
-    return write_records(parser, options.out, map(record, examples))
+    return write_records(parser, options.out, records(options.split, options.count, options.seed, options.steps))
 
 
 if __name__ == "__main__":

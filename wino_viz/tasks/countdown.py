@@ -189,15 +189,17 @@ def record(example: Example) -> dict[str, Any]:
     return {"task": "countdown", "numbers": list(example.numbers), "target": example.target}
 
 
+def records(split: str, count: int, seed: int) -> Iterator[dict[str, Any]]:
+    """`count` different problems of a split as records, the same for the same seed."""
+    rng = Random(seed)
+    return map(record, distinct(lambda: generate(rng, split), lambda made: key(made.numbers, made.target), count))
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write records as JSON lines. Returns 0; bad arguments exit with 2 and one line."""
     parser = data_parser("countdown", "Write countdown problems as JSON lines.", MAX_COUNT)
     options = parser.parse_args(arguments)
-    rng = Random(options.seed)
-    examples = distinct(
-        lambda: generate(rng, options.split), lambda made: key(made.numbers, made.target), options.count
-    )
-    return write_records(parser, options.out, map(record, examples))
+    return write_records(parser, options.out, records(options.split, options.count, options.seed))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ Records may come from anywhere: reading checks every key and says what is wrong.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,6 +50,9 @@ class Task:
     judge: Callable[[Mapping[str, Any], str], Judgement]
     prompt: Callable[[Mapping[str, Any]], str]
     has_image: bool = False
+    records: Callable[[str, int, int], Iterator[dict[str, Any]]] | None = (
+        None  # (split, count, seed); None: no generator
+    )
 
 
 def read_record(text: str, where: str = "record") -> dict[str, Any]:
@@ -78,6 +81,16 @@ def judge(record: Mapping[str, Any], text: str) -> Judgement:
 def prompt_of(record: Mapping[str, Any]) -> str:
     """What a record asks, in words."""
     return TASKS[record["task"]].prompt(record)
+
+
+def fresh_problems(task: str, count: int, seed: int) -> Iterator[dict[str, Any]]:
+    """What `python -m wino_viz.tasks.TASK --split test --count COUNT --seed SEED` writes; ValueError for other tasks."""
+    if (found := TASKS.get(task)) is None or found.records is None:
+        known = ", ".join(name for name, one in TASKS.items() if one.records is not None)
+        raise ValueError(f"there are no new problems of {untrusted.described(task)}: choose one of {known}")
+    if type(count) is not int or count < 1:
+        raise ValueError(f"the number of problems must be a whole number from 1, not {untrusted.described(count)}")
+    return found.records("test", count, seed)
 
 
 # ---- arithmetic
@@ -194,9 +207,9 @@ def _question(record: Mapping[str, Any]) -> str:
 
 
 TASKS: dict[str, Task] = {
-    "arithmetic": Task(_check_arithmetic, _judge_arithmetic, _question),
-    "countdown": Task(_check_countdown, _judge_countdown, countdown.question),
-    "sudoku": Task(_check_sudoku, _judge_sudoku, sudoku.question),
+    "arithmetic": Task(_check_arithmetic, _judge_arithmetic, _question, records=arithmetic.records),
+    "countdown": Task(_check_countdown, _judge_countdown, countdown.question, records=countdown.records),
+    "sudoku": Task(_check_sudoku, _judge_sudoku, sudoku.question, records=sudoku.records),
     "caption": Task(
         _check_caption, _judge_caption, lambda record: record.get("prompt") or CAPTION_PROMPTS[0], has_image=True
     ),

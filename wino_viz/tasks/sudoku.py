@@ -15,7 +15,7 @@ Train, validation and test are told apart by a hash of the puzzle.
 import re
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import accumulate
@@ -240,13 +240,17 @@ def _some(texts: Sequence[str]) -> list[str]:
     return [*texts[:MAX_TOLD], *more]
 
 
+def records(split: str, count: int, seed: int) -> Iterator[dict[str, Any]]:
+    """`count` different problems of a split as records, the same for the same seed."""
+    rng = Random(seed)
+    return map(record, distinct(lambda: generate(rng, split), lambda made: made.puzzle, count))
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write records as JSON lines. Returns 0; bad arguments exit with 2 and one line."""
     parser = data_parser("sudoku", "Write 4x4 sudoku puzzles as JSON lines.", MAX_COUNT)
     options = parser.parse_args(arguments)
-    rng = Random(options.seed)
-    examples = distinct(lambda: generate(rng, options.split), lambda made: made.puzzle, options.count)
-    return write_records(parser, options.out, map(record, examples))
+    return write_records(parser, options.out, records(options.split, options.count, options.seed))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,7 @@ from wino_viz.ui.decoder_form import WINO, DecoderForm, decoder_choices
 from wino_viz.ui.examples import Example, best_example
 from wino_viz.ui.forms import HIDDEN, MODEL_QUEUE, CanvasForm, Forms, ProblemForm
 from wino_viz.ui.player import Player, clear_message
-from wino_viz.ui.watching import Current, Update, broken_off, stop, watch
+from wino_viz.ui.watching import Current, Update, broken_off, decoder_words, stop, watch
 from wino_viz.ui.widgets import Notice, say
 
 OWN = -1  # in the list of examples: none of them
@@ -26,9 +27,35 @@ ON_RUN = "(...values) => { winoPage.onRun('decode'); return values; }"
 class DecodeTab:
     """What other parts of the page may set from elsewhere."""
 
+    session: Any
     problem: ProblemForm
     decoder: DecoderForm
     forms: Forms
+    shown: Sequence[Any]  # the player, the notice and the choice of an example
+    current: gr.State
+    watching: Any
+
+    @property
+    def inputs(self) -> list[Any]:
+        """The components whose values `filled` needs."""
+        return [self.current, *self.problem.inputs]
+
+    @property
+    def outputs(self) -> list[Any]:
+        """The components that `filled` gives values for."""
+        return [*self.shown, *self.problem.parts, *self.forms.parts]
+
+    def filled(self, task: str, settings: Any, current: Current, kind: str, prompt: str, record: dict) -> tuple:
+        """Values that show a decoder's settings and a problem of `task`: the one in the box, or a new one."""
+        current.end()
+        if kind != task or self.problem.known(record) != task:
+            problem = self.problem.show(self.session.new_problem(4, secrets.randbelow(2**32), task))
+        else:
+            problem = (gr.skip(),) * len(self.problem.parts)
+        words = say(f"{decoder_words(settings.to_dict())}, as in the figure: press Run.")
+        usual = {**self.decoder.usual(task), settings.name: settings}
+        form = (*self.decoder.fill(usual, settings.name), *self.forms.canvas.fit(task))
+        return clear_message(), words, OWN, *problem, *form
 
 
 def decode_tab(session: Any, examples: Sequence[Example], plus: Any = None) -> DecodeTab:
@@ -116,7 +143,7 @@ def decode_tab(session: Any, examples: Sequence[Example], plus: Any = None) -> D
         [player, notice, *problem.parts, *forms.parts],
         **HIDDEN,
     )
-    return DecodeTab(problem, decoder, forms)
+    return DecodeTab(session, problem, decoder, forms, (player, notice, choice), current, watching)
 
 
 def about(example: Example) -> str:

@@ -21,6 +21,7 @@ from wino_viz.tasks.scenes_wording import CAPTION_PROMPTS
 from wino_viz.ui.compare_tab import compare_tab
 from wino_viz.ui.decode_tab import decode_tab
 from wino_viz.ui.examples import Example, PictureExample, read_examples, read_picture_examples
+from wino_viz.ui.explore_tab import RESULTS, explore_tab
 from wino_viz.ui.forms import MODEL_QUEUE
 from wino_viz.ui.how_tab import how_tab
 from wino_viz.ui.picture_form import file_bytes
@@ -105,23 +106,27 @@ def build_page(
     pictures: Any = None,
     picture_examples: Sequence[PictureExample] | None = None,
     plus: Any = None,
+    results: Path | None = None,
 ) -> gr.Blocks:
     """The app; `session` is a wino_viz.session.Session or anything like it. Loads no model.
 
     `pictures` is a second one whose model sees; without it there is no Multimodal tab. `plus` is one whose model is
-    decoded as WINO+ (wino_viz.plus); without it there is no such choice. Examples not given are read.
+    decoded as WINO+ (wino_viz.plus); without it there is no such choice. Examples not given are read. `results` is the
+    folder of measured files that the Explore tab draws (assets/results).
     """
     examples = read_examples() if examples is None else list(examples)
     with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=FORGET) as demo:
         gr.HTML(f"<header class='page-head'><h1>{TITLE}</h1><p>{SUBTITLE}</p></header>", elem_id="page-head")
-        with gr.Tabs(elem_id="tabs"):
+        with gr.Tabs(elem_id="tabs") as tabs:
             with gr.Tab("Decode", id="decode"):
-                decode_tab(session, examples, plus)
+                decode = decode_tab(session, examples, plus)
             with gr.Tab("Compare", id="compare"):
                 compare_tab(session, examples, plus)
             if pictures is not None:
                 with gr.Tab("Multimodal", id="pictures"):
                     picture_tab(pictures, read_picture_examples() if picture_examples is None else picture_examples)
+            with gr.Tab("Explore", id="explore") as explore:
+                explore_tab(session, decode, tabs, explore, RESULTS if results is None else results, plus)
             with gr.Tab("How it works", id="how"):
                 how_tab(examples)
         _decode_endpoint([session] if plus is None else [session, plus])

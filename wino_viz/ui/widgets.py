@@ -12,6 +12,7 @@ import json
 import uuid
 from collections.abc import Mapping, Sequence
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +21,19 @@ import gradio as gr
 from wino_viz.trace import dumps
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets" / "page"
-SCRIPTS = ("page.js", "mask.js", "picture.js", "words.js")
+SCRIPTS = ("page.js", "mask.js", "picture.js", "words.js", "chart.js", "reported.js")
+# Plotly's JavaScript as its Python package ships it: served by the app, and asked for when a figure is first drawn.
+PLOTLY = Path(find_spec("plotly").origin).parent / "package_data" / "plotly.min.js"
+STYLES = ("page.css", "explore.css")
 
 
 @cache
 def head() -> str:
     """The page's JavaScript with its style inside; it comes with the widgets, so `launch` needs neither."""
-    style = json.dumps((ASSETS / "page.css").read_text(encoding="utf-8"))
+    style = json.dumps("\n".join((ASSETS / name).read_text(encoding="utf-8") for name in STYLES))
     files = "\n".join((ASSETS / name).read_text(encoding="utf-8") for name in SCRIPTS)
-    return f'<script>(() => {{\n"use strict";\nconst PAGE_CSS = {style};\n{files}\ninstallPage();\n}})();</script>'
+    constants = f"const PAGE_CSS = {style};\nconst PLOTLY_PATH = {json.dumps(str(PLOTLY))};"
+    return f'<script>(() => {{\n"use strict";\n{constants}\n{files}\ninstallPage();\n}})();</script>'
 
 
 class Widget(gr.HTML):
@@ -113,6 +118,29 @@ class WordsFromPicture(Widget):
     """
 
     kind = "words"
+
+
+class ChartView(Widget):
+    """A figure with its words, its data and its source; see ui/figures.py. Its `select` carries {"picked": customdata}."""
+
+    kind = "chart"
+
+
+class Progress(Widget):
+    """How far a measurement is. Values are made by `progress`."""
+
+    kind = "progress"
+
+
+class Reported(Widget):
+    """Tables of published figures, as assets/reported.json holds them."""
+
+    kind = "reported"
+
+
+def progress(text: str, look: str = "info", *, detail: str = "", done: int = 0, of: int = 0) -> str:
+    """How a measurement stands: `text` is read out, `detail` is not, and a bar shows `done` of `of` (0: no bar)."""
+    return dumps({"id": uuid.uuid4().hex, "text": text, "look": look, "detail": detail, "done": done, "of": of})
 
 
 def say(text: str, look: str = "info") -> str:
