@@ -8,7 +8,8 @@ from functools import cache
 from pathlib import Path
 
 PLAYER_CSS = Path(__file__).resolve().parents[2] / "assets" / "player" / "player.css"
-RAMP = 7  # steps from a background to what is drawn on it: the soft edges of letters and boxes
+RAMP = 12  # steps from a background to what is drawn on it: the soft edges of letters and boxes
+APART = 6  # of 255: a colour as near as this to another would only be taken for it
 TRANSPARENT = 255  # of the palette: "as in the frame before"
 
 Colour = tuple[int, int, int]
@@ -55,11 +56,13 @@ class Theme:
 
     def palette(self) -> list[int]:
         """256 colours as one flat list: each colour itself, then the ramps of `pairs`. The last is TRANSPARENT."""
-        colours = dict.fromkeys(getattr(self, entry.name) for entry in fields(self))
+        colours = list(dict.fromkeys(getattr(self, entry.name) for entry in fields(self)))
         for top, ground in self.pairs():
             for step in range(1, RAMP):
-                colours[tuple(round(g + (t - g) * step / RAMP) for t, g in zip(top, ground, strict=True))] = None
-        flat = [value for colour in list(colours)[:TRANSPARENT] for value in colour]
+                mixed = tuple(round(g + (t - g) * step / RAMP) for t, g in zip(top, ground, strict=True))
+                if all(max(abs(a - b) for a, b in zip(mixed, known, strict=True)) >= APART for known in colours):
+                    colours.append(mixed)
+        flat = [value for colour in colours[:TRANSPARENT] for value in colour]
         return flat + list(self.paper) * (256 - len(flat) // 3)
 
 
