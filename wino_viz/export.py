@@ -22,6 +22,7 @@ from wino_viz.trace import Trace, TraceError
 KINDS = (".gif", ".png", ".html")
 MAX_FILE = 256 * 2**20  # bytes of a trace file: what a trace of the largest lengths comes to, several times
 MAX_TOKENS = 2048  # in a picture: more are too small to read, or too high for a screen
+MAX_BLOCKS = 64  # in a picture
 MAX_PASSES = 1024  # in a GIF
 MAX_PIXELS = 600_000_000  # of all frames of a GIF: half a minute of drawing, about
 MAX_HEIGHT = 8000  # px
@@ -56,7 +57,7 @@ def to_gif(
     seconds: how long a pass is shown, 0.05 to 10; left out 0.9, or less where the whole would last over a minute. The
     first frame and the last are shown longer. verdict: {"correct", "faithful", "text"}, said at the end.
     """
-    _check_tokens(trace)
+    _check_lengths(trace)
     if trace.forward_passes > MAX_PASSES:
         raise ValueError(
             f"a GIF holds at most {MAX_PASSES} passes, and this trace has {trace.forward_passes}: "
@@ -90,7 +91,7 @@ def to_png(
     trace: Trace, number: int | None = None, look: Look | None = None, *, verdict: Verdict | None = None
 ) -> bytes:
     """A picture of one pass: 0 (before the first) to the number of passes, which it is when left out."""
-    _check_tokens(trace)
+    _check_lengths(trace)
     number = _checked_pass(trace, number, trace.forward_passes)
     file = io.BytesIO()
     _painter(trace, look or Look(), verdict).frame(number).save(file, "PNG", optimize=True)
@@ -135,10 +136,14 @@ def _checked_pass(trace: Trace, number: int | None, usual: int) -> int:
     return number
 
 
-def _check_tokens(trace: Trace) -> None:
+def _check_lengths(trace: Trace) -> None:
     if trace.gen_length > MAX_TOKENS:
         raise ValueError(
             f"a picture holds at most {MAX_TOKENS} tokens, and this trace has {trace.gen_length}: write an HTML file"
+        )
+    if trace.blocks > MAX_BLOCKS:
+        raise ValueError(
+            f"a picture holds at most {MAX_BLOCKS} blocks, and this trace has {trace.blocks}: write an HTML file"
         )
 
 

@@ -1,8 +1,8 @@
 """The command that writes a trace as a GIF, a PNG or one HTML file.
 
-    python -m wino_viz export trace.json --to trace.gif
-    python -m wino_viz export trace.json --to pass-7.png --pass 7 --width 640 --dark
-    python -m wino_viz export trace.json --to trace.html
+python -m wino_viz export trace.json --to trace.gif
+python -m wino_viz export trace.json --to pass-7.png --pass 7 --width 640 --dark
+python -m wino_viz export trace.json --to trace.html
 """
 
 from __future__ import annotations

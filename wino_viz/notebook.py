@@ -1,7 +1,7 @@
 """A trace in a notebook, shown by the same player as in the app.
 
-    import wino_viz
-    wino_viz.show("examples/traces/1-two-wordings-collide.json")
+import wino_viz
+wino_viz.show("examples/traces/1-two-wordings-collide.json")
 """
 
 from __future__ import annotations

@@ -80,6 +80,6 @@ function installPage() {
   document.head.append(style);
   window.winoPage = {
     notice: showNotice, figures: showFigures, mask: showMask, onRun,
-    picture: showPicture, bring: showInput, chips: showChips, words: showWords, onPictureRun,
+    picture: showPicture, bring: showInput, chips: showChips, words: showWords, onPictureRun, take: showTake,
   };
 }

@@ -108,6 +108,19 @@ class FramePainter:
             self._canvas.paste(self._timeline.draw(number), (self.margin, self._tops["timeline"]))
         return self._canvas.copy()
 
+    def token_box(self, number: int, position: int) -> tuple[int, int, int, int] | None:
+        """Where a token's box lies in the picture after pass `number`: left, top, right and bottom in px. None for a token
+        of a folded tail.
+        """
+        block = position // self.trace.block_length
+        items, _ = self._flows[block].place(self.frames[number])
+        item = next((item for item in items if item.position == position), None)
+        if item is None:
+            return None
+        left, baseline = self._text_left + self._pad + item.left, self._baseline(block, item.line)
+        top, bottom = _box_height(baseline, self.text.size)
+        return left, round(top), left + item.width, round(bottom)
+
     # ---- the arrangement
 
     def _letters(self, size: int, bold: bool = False) -> Letters:
@@ -298,9 +311,9 @@ class FramePainter:
             chip = fold if fold is not None and fold.line == line else None
             if not self._changed(("line", block, line), (inside, chip)):
                 continue
-            top = self._block_tops[block] + round(self.small.size * 2.1) + line * self.line
+            top = self._line_top(block, line)
             self._clear((left - 4, top, self._text_left + self._text_width - 5, top + self.line), ground)
-            baseline = top + round(self.line * 0.5 + self.text.size * 0.36)
+            baseline = self._baseline(block, line)
             for item in inside:
                 self._draw_ground(self._canvas, item, left + item.left, baseline, self.text)
             for item in inside:
@@ -309,10 +322,16 @@ class FramePainter:
             if chip is not None:
                 self._draw_fold(chip, left + chip.left, baseline)
 
+    def _line_top(self, block: int, line: int) -> int:
+        return self._block_tops[block] + round(self.small.size * 2.1) + line * self.line
+
+    def _baseline(self, block: int, line: int) -> int:
+        return self._line_top(block, line) + round(self.line * 0.5 + self.text.size * 0.36)
+
     def _draw_ground(self, image: Image.Image, item: Item, left: int, baseline: int, letters: Letters) -> None:
         """What lies under one token's letters: each state has a shape of its own, beside its colour."""
         colours, size = self.colours, letters.size
-        top, bottom, right = baseline - size * 0.98, baseline + size * 0.34, left + item.width
+        (top, bottom), right = _box_height(baseline, size), left + item.width
         if item.state == MASKED:
             self._draw_hole(image, left, item.width, baseline, size)
         elif item.state == DRAFTED:
@@ -407,3 +426,8 @@ class FramePainter:
         if verdict.get("correct") is True and verdict.get("faithful") is not False:
             return f"✓ {text}", self.colours.verified
         return text, self.colours.ink
+
+
+def _box_height(baseline: int, size: int) -> tuple[float, float]:
+    """Top and bottom of the box of a token whose letters have that size."""
+    return baseline - size * 0.98, baseline + size * 0.34

@@ -160,6 +160,11 @@ def pass_sentence(trace: Trace, frame: Frame) -> str:
     return f"Pass {frame.number}: {', '.join(parts)}."
 
 
+def _is_sane(value: object) -> bool:
+    """Whether a setting is a number that a decoder could have."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1_000_000
+
+
 def _plural(count: int, word: str) -> str:
     return f"{count} {word}" if count == 1 else f"{count} {word}s"
 
@@ -208,16 +213,13 @@ def decoder_name(trace: Trace) -> str:
 def settings_words(trace: Trace) -> str:
     """The decoder's settings and the lengths, as in “τ1 0.6 · τ2 0.9 · 128 tokens in 2 blocks of 64”."""
     decoder = trace.decoder
-    words = [
-        label.format(f"{decoder[key]:g}")
-        for key, label in _SETTINGS.items()
-        if isinstance(decoder.get(key), int | float) and not isinstance(decoder[key], bool)
-    ]
-    if isinstance(count := decoder.get("tokens_per_step"), int):
-        words.append(f"{_plural(count, 'token')} a pass")
+    numbers = {key: value for key, value in decoder.items() if _is_sane(value)}
+    words = [label.format(f"{numbers[key]:g}") for key, label in _SETTINGS.items() if key in numbers]
+    if "tokens_per_step" in numbers:
+        words.append(f"{_plural(numbers['tokens_per_step'], 'token')} a pass")
     if decoder.get("remasking") == "random":
         words.append("at random")
-    if decoder.get("temperature"):
-        words.append(f"temperature {decoder['temperature']}")
+    if numbers.get("temperature"):
+        words.append(f"temperature {numbers['temperature']:g}")
     blocks = f" in {trace.blocks} blocks of {trace.block_length}" if trace.blocks > 1 else ""
     return " · ".join([*words, f"{_plural(trace.gen_length, 'token')}{blocks}"])

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 from PIL import Image, ImageChops, ImageDraw
 
 FINE = 4  # times as large
+LARGE = 30_000  # px of a box
 Rect = tuple[float, float, float, float]  # left, top, right, bottom
 Colour = tuple[int, int, int]
 
@@ -25,9 +27,9 @@ def box(
     left, top, right, bottom = (round(value) for value in rect)
     size = (max(1, right - left), max(1, bottom - top))
     if fill is not None:
-        image.paste(fill, (left, top), _filled(size, radius))
+        image.paste(fill, (left, top), _mask(_filled, size, radius))
     if edge is not None:
-        image.paste(edge, (left, top), _edge(size, radius, stroke, dash))
+        image.paste(edge, (left, top), _mask(_edge, size, radius, stroke, dash))
 
 
 def bar(image: Image.Image, rect: Rect, colour: Colour) -> None:
@@ -42,12 +44,17 @@ def disc(image: Image.Image, rect: Rect, colour: Colour) -> None:
     image.paste(colour, (left, top), _filled((right - left, bottom - top), (right - left) / 2))
 
 
-@lru_cache(maxsize=4096)
+def _mask(made: Any, size: tuple[int, int], *rest: Any) -> Image.Image:
+    """What `made` gives, kept only where it is small: boxes of tokens come again and again, those of blocks do not."""
+    return (made if size[0] * size[1] <= LARGE else made.__wrapped__)(size, *rest)
+
+
+@lru_cache(maxsize=2048)
 def _filled(size: tuple[int, int], radius: float) -> Image.Image:
     return _round(size, radius, 0).reduce(FINE)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=2048)
 def _edge(size: tuple[int, int], radius: float, stroke: float, dash: tuple[float, float] | None) -> Image.Image:
     line = ImageChops.subtract(_round(size, radius, 0), _round(size, max(0, radius - stroke), stroke))
     if dash is not None:

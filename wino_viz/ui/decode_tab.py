@@ -19,6 +19,7 @@ from wino_viz.ui.forms import (
     read_forms,
 )
 from wino_viz.ui.player import Player, clear_message
+from wino_viz.ui.take import take_away
 from wino_viz.ui.watching import Current, Update, broken_off, stop, watch
 from wino_viz.ui.widgets import Notice, say
 
@@ -56,6 +57,7 @@ def decode_tab(session: Any, examples: Sequence[Example]) -> None:
                 fold_prompt=True,
                 elem_id="decode-player",
             )
+            take_away("decode-player")
 
     current = gr.State(Current())
     form = fitted_parts([decoder], canvas)

@@ -20,7 +20,7 @@ import gradio as gr
 from wino_viz.trace import dumps
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets" / "page"
-SCRIPTS = ("page.js", "mask.js", "picture.js", "words.js")
+SCRIPTS = ("page.js", "mask.js", "picture.js", "words.js", "take.js")
 
 
 @cache
