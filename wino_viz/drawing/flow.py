@@ -8,6 +8,7 @@ one height. A mask is as wide as the text that will stand there, as in the playe
 from __future__ import annotations
 
 import unicodedata
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -60,12 +61,14 @@ class BlockFlow:
         self._final = frames[-1].ids
         self._pieces: dict[int, Piece] = {}
         self._sizes: dict[tuple, tuple[int, int, int]] = {}
-        self._starts, self._indents = self._break_lines(frames)
+        leads, ends = self._measure_all(frames)
+        self._starts, self._indents = self._break_lines(leads, ends)
         self.lines = len(self._starts)
-        for frame in frames:  # a chip that fits nowhere gets a line of its own
-            _, fold = self.place(frame)
-            if fold is not None:
-                self.lines = max(self.lines, fold.line + 1)
+        for row, frame in enumerate(frames):  # a chip that fits nowhere gets a line of its own
+            tail = end_tail(trace, frame, block)
+            if tail is not None:
+                line, left = self._end_of_line(leads[row], ends[row], tail - self._positions.start)
+                self.lines = max(self.lines, self._fold(frame, tail, line, left).line + 1)
 
     def place(self, frame: Frame) -> tuple[list[Item], Fold | None]:
         """The items of a frame, line by line, and the chip of the folded tail where there is one."""
@@ -76,7 +79,7 @@ class BlockFlow:
         for position in range(self._positions.start, stop):
             starts = position in self._indents
             if starts:
-                line, left = self._starts.index(position), self._indents[position]
+                line, left = bisect_right(self._starts, position) - 1, self._indents[position]
             lead, width, hole = self._size(frame, position)
             left += 0 if starts else lead
             shown = self._shown(frame, position)
@@ -98,16 +101,41 @@ class BlockFlow:
     def fold_width(self, words: Sequence[tuple[str, str]]) -> int:
         return fold_width(self._small, words)
 
-    def _break_lines(self, frames: Sequence[Frame]) -> tuple[list[int], dict[int, int]]:
-        """The first position of each line, and how far each line is indented."""
-        first, stop = self._positions.start, self._positions.stop
-        count = stop - first
-        leads, widths = np.zeros((len(frames), count)), np.zeros((len(frames), count))
+    def _measure_all(self, frames: Sequence[Frame]) -> tuple[np.ndarray, np.ndarray]:
+        """(frames, tokens) widths of the leads, and (frames, tokens + 1) where each token would end in one endless line.
+
+        Only what changed from the frame before is measured. Tokens of a folded tail take no room.
+        """
+        first, count = self._positions.start, len(self._positions)
+        leads, widths = np.zeros((len(frames), count), np.int32), np.zeros((len(frames), count), np.int32)
+        changed: set[int] = set(self._positions)
+        row_leads, row_widths = np.zeros(count, np.int32), np.zeros(count, np.int32)
         for row, frame in enumerate(frames):
+            if frame.step is not None:
+                changed |= {token.position for token in (*frame.step.drafted, *frame.step.remasked)}
+            for position in changed:
+                if position in self._positions:
+                    row_leads[position - first], row_widths[position - first], _ = self._size(frame, position)
+            changed = set(frame.revoked)  # a mask in the next frame
             tail = end_tail(self._trace, frame, self._block)
-            for at in range(count if tail is None else tail - first):
-                leads[row, at], widths[row, at], _ = self._size(frame, first + at)
-        ends = np.concatenate([np.zeros((len(frames), 1)), np.cumsum(leads + widths, axis=1)], axis=1)
+            shown = count if tail is None else tail - first
+            leads[row, :shown], widths[row, :shown] = row_leads[:shown], row_widths[:shown]
+        ends = np.zeros((len(frames), count + 1), np.int32)
+        np.cumsum(leads + widths, axis=1, out=ends[:, 1:])
+        return leads, ends
+
+    def _end_of_line(self, leads: np.ndarray, ends: np.ndarray, stop: int) -> tuple[int, int]:
+        """The line of the last token before `stop` in one frame, and where that token ends."""
+        if stop == 0:
+            return 0, 0
+        position = self._positions.start + stop - 1
+        line = bisect_right(self._starts, position) - 1
+        start = self._starts[line] - self._positions.start
+        return line, int(ends[stop] - ends[start] - leads[start]) + self._indents[self._starts[line]]
+
+    def _break_lines(self, leads: np.ndarray, ends: np.ndarray) -> tuple[list[int], dict[int, int]]:
+        """The first position of each line, and how far each line is indented."""
+        first, count = self._positions.start, len(self._positions)
         starts, indents = [first], {first: 0}
         at = 0  # where the line begins
         chance = None  # the last place in the line where it may be broken
@@ -122,10 +150,10 @@ class BlockFlow:
         for p in range(count):
             if p > at and self._may_break(first + p):
                 chance = p
-            too_long = float((ends[:, p + 1] - ends[:, at] - leads[:, at]).max()) + indent > self._width
+            too_long = int((ends[:, p + 1] - ends[:, at] - leads[:, at]).max()) + indent > self._width
             if too_long and p > at:
                 begin(chance if chance is not None else p, 0)
-                if at < p and float((ends[:, p + 1] - ends[:, at] - leads[:, at]).max()) > self._width:
+                if at < p and int((ends[:, p + 1] - ends[:, at] - leads[:, at]).max()) > self._width:
                     begin(p, 0)
             shown = self._piece(self._final[first + p])
             if shown.breaks and p + 1 < count:  # spaces at the start of such a line are meant

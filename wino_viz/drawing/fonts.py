@@ -70,15 +70,15 @@ class Letters:
     def wrap(self, text: str, width: float, lines: int) -> list[str]:
         """`text` in at most so many lines; a longer one ends in …, a word that is wider than a line is cut."""
         made: list[str] = []
+        space = self.width(" ")
         for paragraph in text[:4000].splitlines():
-            line = ""
+            line, taken = "", 0
             for word in paragraph.split():
-                longer = f"{line} {word}" if line else word
-                if not line or self.width(longer) <= width:
-                    line = longer
-                    continue
-                made.append(line)
-                line = word
+                room = self.width(word)  # letters stand side by side: widths add up
+                if line and taken + space + room > width:
+                    made.append(line)
+                    line = ""
+                line, taken = (f"{line} {word}", taken + space + room) if line else (word, room)
             made.append(line)
         made = [line for line in made if line]
         if len(made) > lines:

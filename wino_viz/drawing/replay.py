@@ -83,6 +83,8 @@ def block_range(trace: Trace, block: int) -> range:
 def end_tail(trace: Trace, frame: Frame, block: int) -> int | None:
     """Where the tail of a block starts that is end of text, with masks between at most; None for a short one."""
     start, ends = None, 0
+    if not trace.end_ids:
+        return None
     for position in reversed(block_range(trace, block)):
         if frame.revoked.get(position, frame.ids[position]) in trace.end_ids:
             start = position

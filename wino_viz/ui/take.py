@@ -67,7 +67,7 @@ def make_file(asked: Mapping[str, Any]) -> tuple[str, bytes]:
     asked: {"kind": "gif", "png", "html" or "json", "pass": of a PNG, "dark", "narrow": bool, "message": the player's last one}.
     """
     kind, message = asked.get("kind"), asked.get("message")
-    if kind not in TYPES:
+    if not isinstance(kind, str) or kind not in TYPES:
         raise ValueError(f"there is no file of kind {untrusted.described(kind)}")
     if not isinstance(message, str) or len(message) > MAX_MESSAGE:
         raise ValueError("the trace is missing, or too large")
