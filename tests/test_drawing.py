@@ -8,15 +8,16 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from PIL import Image, ImageChops
-from sample_trace import sample_trace
+from sample_trace import ANSWER, sample_trace
 from sudoku_trace import RECORD, sudoku_trace
 
 from wino_viz.decoding import StandardSettings
 from wino_viz.drawing import FramePainter, Look, frames
 from wino_viz.drawing.board import board_cells, cell_places, faulty_cells, read_puzzle
 from wino_viz.drawing.fonts import BOLD, REGULAR, Letters
-from wino_viz.drawing.replay import STATES, end_tail, pass_sentence, piece
+from wino_viz.drawing.replay import STATES, end_tail, piece
 from wino_viz.drawing.theme import theme
+from wino_viz.drawing.words import pass_sentence
 from wino_viz.trace import Step, Token, Trace, Verified
 
 WORD, END, MASK = 10, 1, 0
@@ -56,7 +57,10 @@ def placed_at_once(texts: list[str], **more) -> Trace:
 
 @pytest.fixture(scope="module")
 def trace() -> Trace:
-    return sample_trace()
+    """Two blocks, tokens taken back, and a tail of end of text."""
+    made = sample_trace(answer=ANSWER[:120], gen_length=64, block_length=32)
+    assert made.revocations
+    return made
 
 
 @pytest.fixture(scope="module")

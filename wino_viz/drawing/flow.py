@@ -92,14 +92,11 @@ class BlockFlow:
     def _fold(self, frame: Frame, tail: int, line: int, left: int) -> Fold:
         words = fold_words(self._trace, frame, range(tail, self._positions.stop))
         gap = round(self._letters.size * 0.5)
-        width = self.fold_width(words)
+        width = fold_width(self._small, words)
         left = left + gap if left else 0
         if left and left + width > self._width:
             line, left = line + 1, 0
         return Fold(line, left, words)
-
-    def fold_width(self, words: Sequence[tuple[str, str]]) -> int:
-        return fold_width(self._small, words)
 
     def _measure_all(self, frames: Sequence[Frame]) -> tuple[np.ndarray, np.ndarray]:
         """(frames, tokens) widths of the leads, and (frames, tokens + 1) where each token would end in one endless line.
@@ -183,14 +180,14 @@ class BlockFlow:
             hole = self._hole(room)
             return space * len(room.lead[:8]), hole, hole
         shown = self._shown(frame, position)
-        core = core_width(shown.core, self.letters_of(shown.kind), self._small)
+        core = core_width(shown.core, self._letters_of(shown.kind), self._small)
         if state != REMASKED:
             return space * len(shown.lead[:8]), core, 0
         hole = min(self._hole(room), letters.size * 2)
         lead = room.lead or shown.lead
         return space * len(lead[:8]), core + hole + round(letters.size * 0.75), hole
 
-    def letters_of(self, kind: str) -> Letters:
+    def _letters_of(self, kind: str) -> Letters:
         return self._small if kind in ("end", "special") else self._letters
 
     def _hole(self, room: Piece) -> int:
@@ -211,7 +208,7 @@ class BlockFlow:
         known = self._pieces.get(token)
         if known is None:
             full = piece(self._trace, token)
-            core = self.letters_of(full.kind).fit(full.core, self._width - 4 * self._letters.size)
+            core = self._letters_of(full.kind).fit(full.core, self._width - 4 * self._letters.size)
             known = self._pieces[token] = Piece(full.lead, core, full.kind, full.breaks, full.indent)
         return known
 

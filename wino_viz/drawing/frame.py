@@ -16,25 +16,14 @@ from typing import Any
 from PIL import Image
 
 from wino_viz.drawing.board import board_cells, cell_places, draw_board, faulty_cells, read_puzzle
-from wino_viz.drawing.flow import BREAK, BlockFlow, Fold, Item, fold_width
+from wino_viz.drawing.flow import BlockFlow, Item
 from wino_viz.drawing.fonts import Letters, check_font
-from wino_viz.drawing.replay import (
-    DRAFTED,
-    MASKED,
-    REMASKED,
-    STATE_WORDS,
-    VERIFIED,
-    Frame,
-    block_range,
-    decoder_name,
-    frames,
-    pass_sentence,
-    settings_words,
-    verifies,
-)
+from wino_viz.drawing.replay import MASKED, REMASKED, STATE_WORDS, VERIFIED, Frame, block_range, frames, verifies
 from wino_viz.drawing.shapes import bar, box
 from wino_viz.drawing.theme import theme
 from wino_viz.drawing.timeline import Timeline
+from wino_viz.drawing.tokens import TokenPen, box_height
+from wino_viz.drawing.words import decoder_name, pass_sentence, settings_words
 from wino_viz.trace import Trace
 
 WIDTHS = (320, 1920)  # px
@@ -87,6 +76,8 @@ class FramePainter:
         self.margin = round(look.width / 34)
         self.inner = look.width - 2 * self.margin
         self.line = round(text * 1.8)
+        self._pen = TokenPen(self.colours, self.text, self.small)
+        self._legend_pen = TokenPen(self.colours, self.small, self.small)
         self._arrange()
         self._canvas: Image.Image | None = None
         self._drawn: dict[Any, Any] = {}
@@ -118,7 +109,7 @@ class FramePainter:
         if item is None:
             return None
         left, baseline = self._text_left + self._pad + item.left, self._baseline(block, item.line)
-        top, bottom = _box_height(baseline, self.text.size)
+        top, bottom = box_height(baseline, self.text.size)
         return left, round(top), left + item.width, round(bottom)
 
     # ---- the arrangement
@@ -227,8 +218,7 @@ class FramePainter:
             hole = round(small.size * 1.1) if state == REMASKED else width
             core = "" if state == MASKED else "word"
             item = Item(0, 0, left, width, state, core, "text", hole)
-            self._draw_ground(image, item, left, baseline, small)
-            self._draw_letters(image, item, left, baseline, small)
+            self._legend_pen.draw(image, [(item, left)], baseline)
             words = left + width + round(small.size * 0.6)
             small.draw(image, (words, baseline), STATE_WORDS[state], self.colours.soft)
             left += round(self._legend_width(state) + small.size * 1.6)
@@ -314,80 +304,16 @@ class FramePainter:
             top = self._line_top(block, line)
             self._clear((left - 4, top, self._text_left + self._text_width - 5, top + self.line), ground)
             baseline = self._baseline(block, line)
-            for item in inside:
-                self._draw_ground(self._canvas, item, left + item.left, baseline, self.text)
-            for item in inside:
-                letters = flow.letters_of(item.kind)
-                self._draw_letters(self._canvas, item, left + item.left, baseline, letters)
+            self._pen.draw(self._canvas, [(item, left + item.left) for item in inside], baseline)
             if chip is not None:
-                self._draw_fold(chip, left + chip.left, baseline)
+                room = self._text_width - 2 * self._pad - chip.left
+                self._pen.draw_fold(self._canvas, chip, left + chip.left, baseline, room)
 
     def _line_top(self, block: int, line: int) -> int:
         return self._block_tops[block] + round(self.small.size * 2.1) + line * self.line
 
     def _baseline(self, block: int, line: int) -> int:
         return self._line_top(block, line) + round(self.line * 0.5 + self.text.size * 0.36)
-
-    def _draw_ground(self, image: Image.Image, item: Item, left: int, baseline: int, letters: Letters) -> None:
-        """What lies under one token's letters: each state has a shape of its own, beside its colour."""
-        colours, size = self.colours, letters.size
-        (top, bottom), right = _box_height(baseline, size), left + item.width
-        if item.state == MASKED:
-            self._draw_hole(image, left, item.width, baseline, size)
-        elif item.state == DRAFTED:
-            rect = (left - 1, top, right + 1, bottom)
-            dash = (size * 0.24, size * 0.16)
-            box(image, rect, fill=colours.draft_fill, edge=colours.draft_edge, stroke=1.5, radius=4, dash=dash)
-        elif item.state == VERIFIED:
-            thick = max(2, round(size / 9))
-            bar(image, (left, bottom - thick, max(right, left + 4), bottom), colours.verified)
-        elif item.state == REMASKED:
-            box(image, (left, top, right, bottom), fill=colours.back_fill, edge=colours.back, stroke=1.5, radius=4)
-            self._draw_hole(image, right - round(size * 0.25) - item.hole, item.hole, baseline, size)
-
-    def _draw_letters(self, image: Image.Image, item: Item, left: int, baseline: int, letters: Letters) -> None:
-        colours, small = self.colours, self.small
-        revoked = item.state == REMASKED
-        ink = colours.soft if item.kind in ("end", "special") else colours.ink
-        start = at = left + (round(letters.size * 0.22) if revoked else 0)
-        for number, part in enumerate(item.core.split(BREAK)):
-            if number:
-                at += small.draw(image, (at, baseline), BREAK, colours.back_text if revoked else colours.faint)
-            at += letters.draw(image, (at, baseline), part, colours.back_text if revoked else ink)
-        if revoked:
-            strike, thick = baseline - letters.size * 0.3, max(2, round(letters.size / 12))
-            bar(image, (start - 1, strike, at + 1, strike + thick), colours.back_text)
-
-    def _draw_hole(self, image: Image.Image, left: float, width: float, baseline: float, size: float) -> None:
-        rect = (left + 1, baseline - size * 0.8, left + max(width - 1, 5), baseline + size * 0.17)
-        box(image, rect, fill=self.colours.mask, edge=self.colours.mask_edge, stroke=1, radius=4, dash=(2, 2))
-
-    def _draw_fold(self, fold: Fold, left: int, baseline: int) -> None:
-        """The chip of a folded tail: how many tokens, and what happened to them, each with its state's shape."""
-        colours, small, image = self.colours, self.small, self._canvas
-        room = self._text_width - 2 * self._pad - fold.left
-        words = [*fold.words]
-        while len(words) > 1 and fold_width(small, words) > room:
-            words.pop()
-        size, width = small.size, min(room, fold_width(small, words))
-        rect = (left, baseline - size * 1.25, left + width, baseline + size * 0.6)
-        box(image, rect, fill=colours.well, edge=colours.rule, stroke=1, radius=size * 0.9)
-        at = left + size
-        for text, state in words:
-            text = small.fit(text, left + width - at - size * 0.5)
-            end = at + small.width(text)
-            mark = (at - 4, baseline - size * 0.95, end + 4, baseline + size * 0.32)
-            if state == DRAFTED:
-                box(image, mark, fill=colours.draft_fill, edge=colours.draft_edge, dash=(size * 0.3, size * 0.2))
-            elif state == VERIFIED:
-                bar(image, (at, mark[3] - 2, end, mark[3]), colours.verified)
-            elif state == REMASKED:
-                box(image, mark, fill=colours.back_fill, edge=colours.back)
-            elif state == MASKED:
-                box(image, mark, fill=colours.mask, edge=colours.mask_edge, stroke=1, dash=(2, 2))
-            colour = {"": colours.soft, REMASKED: colours.back_text}.get(state, colours.ink)
-            small.draw(image, (at, baseline), text, colour)
-            at = end + size
 
     def _draw_board(self, frame: Frame) -> None:
         if not self._places:
@@ -426,8 +352,3 @@ class FramePainter:
         if verdict.get("correct") is True and verdict.get("faithful") is not False:
             return f"✓ {text}", self.colours.verified
         return text, self.colours.ink
-
-
-def _box_height(baseline: int, size: int) -> tuple[float, float]:
-    """Top and bottom of the box of a token whose letters have that size."""
-    return baseline - size * 0.98, baseline + size * 0.34
