@@ -269,8 +269,8 @@ def test_a_character_that_the_font_lacks_becomes_a_box_of_its_own():
     assert letters.width("e\u0301") == letters.width("é")
 
 
-def test_another_font_may_stand_in_for_what_inter_lacks():
-    """The test's own fonts: Inter's bold stands in here, so nothing that Inter lacks is in it, and nothing changes."""
+def test_another_font_is_asked_only_for_what_inter_lacks():
+    """The other font here is wider and has no more characters, so no width changes."""
     assert Letters(20, other=BOLD).width("a中") == Letters(20).width("a中")
     with pytest.raises(ValueError, match="there is no such file"):
         Look(font=REGULAR.with_name("none.ttf"))

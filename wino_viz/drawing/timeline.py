@@ -82,13 +82,14 @@ class Timeline:
             if index and steps[index - 1].block == step.block:
                 continue
             left = round(LEFT + index * self._column)
-            if index:
-                for y in range(self._base - self._up, foot + size, 6):
-                    bar(image, (left, y, left + 1, y + 3), colours.mask_edge)
             text = f"block {step.block + 1}"
-            if left >= free and left + 4 + letters.width(text) <= limit:
+            named = left >= free and left + 4 + letters.width(text) <= limit
+            if named:
                 letters.draw(image, (left + 5, foot + size), text, colours.soft)
                 free = left + letters.width(text) + size
+            if index:
+                for y in range(self._base - self._up, foot + (size if named else 0), 6):
+                    bar(image, (left, y, left + 1, y + 3), colours.mask_edge)
 
     def _draw_key(self, image: Image.Image, baseline: int) -> int:
         """What the two colours are, at the right end; returns where it begins."""
