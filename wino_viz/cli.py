@@ -1,7 +1,8 @@
-"""The command line: decode a prompt, evaluate decoders on problems, measure speed.
+"""The command line: decode a prompt, take its trace along, evaluate decoders on problems, measure speed.
 
     python -m wino_viz decode --decoder wino --prompt "Ana has 30 cards. Ana gives 12 cards to Omar. How many …?"
     python -m wino_viz decode --image scene.png --prompt "How many stars are there?" --trace trace.json --words
+    python -m wino_viz export trace.json --to trace.gif
     python -m wino_viz eval --decoders standard,wino:tau1=0.6:tau2=0.9 --data problems.jsonl --out result.json
     python -m wino_viz bench
 
@@ -23,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from wino_viz.arguments import Parser, whole
 from wino_viz.decoding import DECODERS
+from wino_viz.export_command import add_export
 from wino_viz.plus import usual_spec
 from wino_viz.session import Session, WordFromPicture
 
@@ -77,6 +79,8 @@ def _parser() -> argparse.ArgumentParser:
     decode.add_argument("--trace", type=Path, metavar="OUT.json", help="write the whole trace to this file")
     decode.add_argument("--title", help="title to keep in the trace")
     decode.add_argument("--note", help="what the trace shows, to keep in it")
+
+    add_export(commands)
 
     evaluate = commands.add_parser("eval", help="decoders × problems", description="Evaluate decoders on problems.")
     evaluate.set_defaults(run=run_eval)

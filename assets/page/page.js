@@ -87,7 +87,7 @@ function installPage() {
   document.head.append(style);
   window.winoPage = {
     notice: showNotice, figures: showFigures, mask: showMask, onRun, focusWhenShown,
-    picture: showPicture, bring: showInput, chips: showChips, words: showWords, onPictureRun,
+    picture: showPicture, bring: showInput, chips: showChips, words: showWords, onPictureRun, take: showTake,
     chart: showChart, progress: showProgress, reported: showReported,
   };
 }

@@ -94,7 +94,7 @@ def outside(urls: list[str]) -> list[str]:
     return [
         url
         for url in urls
-        if (at := urlsplit(url)).scheme not in ("data", "blob", "about") and at.hostname not in LOOPBACK
+        if (at := urlsplit(url)).scheme not in ("data", "blob", "about", "file") and at.hostname not in LOOPBACK
     ]
 
 

@@ -7,13 +7,13 @@ written at the end, and the part is removed.
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from wino_viz.evaluation.rows import Item
+from wino_viz.files import write_bytes_whole
 
 FORMAT = {"format": "wino-viz-eval-part", "version": 1}
 SAVE_SECONDS = 5.0  # what a killed run loses at most, while saving is quick
@@ -94,11 +94,5 @@ class Unfinished:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a file, or leave the one that is there as it is: never half of it, also when the process is killed."""
-    path = path.resolve()  # a link stays a link
-    beside = path.with_name(path.name + ".tmp")
-    with open(beside, "w", encoding="utf-8") as file:
-        file.write(text + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(beside, path)
+    """Write a text and a line break, or leave the file that is there as it is: never half of it."""
+    write_bytes_whole(path, f"{text}\n".encode())

@@ -14,6 +14,7 @@ from wino_viz.ui.decoder_form import WINO, DecoderForm, decoder_choices
 from wino_viz.ui.examples import Example, best_example
 from wino_viz.ui.forms import HIDDEN, MODEL_QUEUE, CanvasForm, Forms, ProblemForm
 from wino_viz.ui.player import Player, clear_message
+from wino_viz.ui.take import take_away
 from wino_viz.ui.watching import Current, Update, broken_off, decoder_words, stop, watch
 from wino_viz.ui.widgets import Notice, say
 
@@ -86,6 +87,7 @@ def decode_tab(session: Any, examples: Sequence[Example], plus: Any = None) -> D
                 fold_prompt=True,
                 elem_id="decode-player",
             )
+            take_away("decode-player")
 
     current = gr.State(Current())
     forms = Forms([decoder], canvas)

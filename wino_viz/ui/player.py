@@ -49,6 +49,7 @@ const player = winoPlayer.createPlayer(root, {
 });
 player.receive(props.value);
 root.player = player; // for scripts on the page and for tests
+root.lastMessage = () => props.value; // of a run that is over, and of a recording, it holds the whole trace
 watch("value", () => player.receive(props.value));
 """
 

@@ -1,0 +1,107 @@
+"""The sentences of a picture: what a pass did, and by which settings. assets/player/words.js in Python, in short."""
+
+from __future__ import annotations
+
+from wino_viz.drawing.replay import Frame, piece
+from wino_viz.step import Step
+from wino_viz.trace import Trace
+
+NAME_LENGTH = 28  # characters of a token's text in a sentence
+
+# Thresholds that a picture names, in this order; other settings are told by the trace.
+_SETTINGS = {
+    "tau1": "τ1 {}",
+    "tau2": "τ2 {}",
+    "tau": "τ {}",
+    "f": "f {}",
+    "gap_early": "gap {}",
+    "gap_middle": "{}",
+    "gap_late": "{}",
+}
+
+
+def name(trace: Trace, token: int) -> str:
+    """A token as a sentence names it."""
+    shown = piece(trace, token)
+    if shown.kind == "end":
+        return "end of text"
+    return shown.core if shown.kind == "special" else _quoted(shown.core)
+
+
+def _quoted(text: str) -> str:
+    text = text.strip()
+    return f"“{text[: NAME_LENGTH - 1]}…”" if len(text) > NAME_LENGTH else f"“{text}”"
+
+
+def pass_sentence(trace: Trace, frame: Frame) -> str:
+    """What one pass did, as in “Pass 4: drafted 11 tokens, verified 40, took back 2: “12” (tokens 9–10).”"""
+    step = frame.step
+    if step is None:
+        return f"Before the first pass: all {trace.gen_length} tokens are masked."
+    ends = sum(token.id in trace.end_ids for token in step.drafted)
+    drafted = f"drafted {_plural(len(step.drafted), 'token')}"
+    if ends:
+        drafted += ", all end of text" if ends == len(step.drafted) else f" ({ends} of them end of text)"
+    elif 0 < len(step.drafted) <= 2:
+        drafted += f" ({', '.join(name(trace, token.id) for token in step.drafted)})"
+    parts = [drafted]
+    if step.verified:
+        parts.append(f"verified {len(step.verified)}")
+    if step.remasked:
+        parts.append(f"took back {len(step.remasked)}: {_revoked_words(trace, step)}")
+    elif step.verified:
+        parts.append("took none back")
+    return f"Pass {frame.number}: {', '.join(parts)}."
+
+
+def _is_sane(value: object) -> bool:
+    """Whether a setting is a number that a decoder could have."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1_000_000
+
+
+def _plural(count: int, word: str) -> str:
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"
+
+
+def _revoked_words(trace: Trace, step: Step) -> str:
+    """The tokens that a pass took back, those side by side together, at most three groups."""
+    groups: list[list] = []
+    for token in sorted(step.remasked):
+        if groups and groups[-1][-1].position + 1 == token.position:
+            groups[-1].append(token)
+        else:
+            groups.append([token])
+    named = []
+    for group in groups[:3]:
+        first, last = group[0].position + 1, group[-1].position + 1
+        where = f"token {first}" if first == last else f"tokens {first}–{last}"
+        if all(token.id in trace.end_ids for token in group):
+            what = "end of text" if len(group) == 1 else f"{len(group)} × end of text"
+        elif len(group) == 1:
+            what = name(trace, group[0].id)
+        else:
+            shown = [piece(trace, token.id) for token in group]
+            what = _quoted("".join(each.lead + each.core for each in shown))
+        named.append(f"{what} ({where})")
+    rest = sum(len(group) for group in groups[3:])
+    return ", ".join(named) + (f" and {rest} more" if rest else "")
+
+
+def decoder_name(trace: Trace) -> str:
+    name = str(trace.decoder["name"])
+    return "WINO" if name == "wino" else name[:1].upper() + name[1:]
+
+
+def settings_words(trace: Trace) -> str:
+    """The decoder's settings and the lengths, as in “τ1 0.6 · τ2 0.9 · 128 tokens in 2 blocks of 64”."""
+    decoder = trace.decoder
+    numbers = {key: value for key, value in decoder.items() if _is_sane(value)}
+    words = [label.format(f"{numbers[key]:g}") for key, label in _SETTINGS.items() if key in numbers]
+    if "tokens_per_step" in numbers:
+        words.append(f"{_plural(numbers['tokens_per_step'], 'token')} a pass")
+    if decoder.get("remasking") == "random":
+        words.append("at random")
+    if numbers.get("temperature"):
+        words.append(f"temperature {numbers['temperature']:g}")
+    blocks = f" in {trace.blocks} blocks of {trace.block_length}" if trace.blocks > 1 else ""
+    return " · ".join([*words, f"{_plural(trace.gen_length, 'token')}{blocks}"])
