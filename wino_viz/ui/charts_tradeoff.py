@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from math import log10
+from typing import Any
 
 import plotly.graph_objects as go
 
@@ -46,7 +48,7 @@ def tradeoff(files: Sequence[ResultFile], here: Sequence[Row], usual: Usual, mai
         "type": "log",
         "tickvals": TICKS,
         "ticktext": [f"{tick}×" for tick in TICKS],
-        "range": [-0.06, _log10(most * 1.25)],
+        "range": [-0.06, log10(most * 1.25)],
     }
     made = figure(traces, x, accuracy_axis(rows))
     return Chart((Plot("accuracy against step reduction", made),), tuple(_sentences(files, series, front, usual, main)))
@@ -115,18 +117,25 @@ def _sentences(
         )
         pair = next((p for f in files if f.model == main and (p := f.compared(standard.spec, wino.spec))), None)
         if pair is not None:
-            sure = "that chance hardly explains" if pair["p_value"] < 0.05 else "that may well be chance"
-            said.append(
-                f"On the same {pair['n']} problems, {pair['only_second']} were right with WINO alone and "
-                f"{pair['only_first']} with standard alone, a difference {sure} (McNemar’s p = {pair['p_value']:.2g})."
-            )
+            said.append(_compared(pair))
     if front:
         words = ", ".join(dict.fromkeys(next(one.label for one in series if row in one.shipped) for row in front))
         said.append(f"The broad line joins the points that none beats in both (the Pareto front): {words}.")
     return said
 
 
-def _log10(value: float) -> float:
-    from math import log10
+def _compared(pair: Mapping[str, Any]) -> str:
+    """Standard and WINO on the same problems, in a sentence."""
+    standard, wino = pair["only_first"], pair["only_second"]
+    same = f"On the same {pair['n']} problems"
+    if not standard and not wino:
+        return f"{same}, both were right on the same ones."
+    sure = "hardly explains" if pair["p_value"] < 0.05 else "may well explain"
+    return (
+        f"{same}, WINO alone was right {_times(wino)} and standard alone {_times(standard)}, a difference that chance {sure} "
+        f"(McNemar’s p = {pair['p_value']:.2g})."
+    )
 
-    return log10(value)
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else "never" if not count else f"{count} times"
