@@ -76,7 +76,7 @@ def states_trace() -> Trace:
     at = {state: n for n, state in enumerate(STATES)}
     word = {n: Token(n, WORD, 0.95) for n in range(5)}
     return a_trace(
-        ["token"] * 5,
+        [" token"] * 5,
         [
             Step(0, drafted=(word[at["verified"]], word[at["remasked"]], word[at["placed"]])),
             Step(
@@ -147,6 +147,18 @@ def test_digits_of_one_number_join_and_words_stand_apart():
     gaps = [after[0] - before[2] for before, after in pairwise(boxes)]
     assert gaps[0] == gaps[1] == gaps[4] > 0
     assert gaps[2] == gaps[3] == 0
+
+
+def test_lines_break_between_words_and_begin_at_one_edge():
+    painter = FramePainter(placed_at_once([" un", "believ", "able"] * 12), Look(width=320))
+    boxes = [painter.token_box(1, position) for position in range(36)]
+    for word in range(0, 36, 3):
+        assert len({top for _, top, _, _ in boxes[word : word + 3]}) == 1
+    lines = {}
+    for left, top, _, _ in boxes:
+        lines.setdefault(top, left)
+    assert len(lines) > 3
+    assert len(set(lines.values())) == 1
 
 
 def test_a_line_break_ends_a_line_and_spaces_after_it_indent_the_next():

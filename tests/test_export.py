@@ -179,6 +179,7 @@ def sent_to_player(page: str) -> dict:
 def test_an_html_file_holds_the_whole_trace_and_asks_for_nothing(trace):
     page = export.to_html(replace(trace, extra={"title": "</title><script>alert(1)</script>"}), 2, verdict=VERDICT)
     assert "<script>alert" not in page
+    assert page.count("<title>") == 1 and "WINO, pass by pass</title>" in page
     assert not re.search(r"""(src|href)\s*=|@import|url\(\s*['"]?http""", page)
     sent = sent_to_player(page)
     assert Trace.from_dict(sent["trace"]).steps == trace.steps
@@ -232,6 +233,7 @@ def test_the_command_writes_what_the_name_says_and_nothing_else(file, tmp_path, 
         (["deep.json", "--to", "o.gif"], "deep.json: the trace is nested too deeply"),
         (["other.json", "--to", "o.gif"], 'other.json: not a trace: "format" must be'),
         (["bytes.json", "--to", "o.gif"], "bytes.json: the trace is not valid JSON"),
+        (["huge.json", "--to", "o.gif"], "huge.json is larger than 256 MB"),
         (["good.json", "--to", "o.mp4"], "--to o.mp4 must end in .gif, .png or .html"),
         (["good.json", "--to", "folder.gif"], "folder.gif is a folder"),
         (["good.json", "--to", "none/o.gif"], "does not exist"),
@@ -253,6 +255,8 @@ def test_what_can_not_be_exported_is_one_line(file, tmp_path, monkeypatch, capsy
     Path("deep.json").write_text("[" * 100_000)
     Path("other.json").write_text("{}")
     Path("bytes.json").write_bytes(b"\xff\xfe\x00")
+    with open("huge.json", "wb") as huge:
+        huge.truncate(300 * 2**20)  # a hole, not bytes
     Path("good.json").write_bytes(file.read_bytes())
     Path("folder.gif").mkdir()
     Path("link.gif").symlink_to("good.json")
@@ -267,7 +271,7 @@ def test_what_can_not_be_exported_is_one_line(file, tmp_path, monkeypatch, capsy
     assert sorted(Path(".").iterdir()) == before
 
 
-def test_a_file_is_written_whole_or_stays_as_it_was(tmp_path, monkeypatch):
+def test_a_file_is_written_whole_or_stays_as_it_was(file, tmp_path, monkeypatch, capsys):
     path = tmp_path / "a.gif"
     path.write_bytes(b"old")
 
@@ -277,6 +281,8 @@ def test_a_file_is_written_whole_or_stays_as_it_was(tmp_path, monkeypatch):
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(OSError, match="No space left"):
         write_bytes_whole(path, b"new")
+    assert main(["export", str(file), "--to", str(path), "--width", "320"]) == 2
+    assert capsys.readouterr().err == f"python -m wino_viz export: {path} can't be written: No space left on device\n"
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from wino_viz.drawing import FramePainter, Look, theme
 from wino_viz.drawing.gif import encode_gif
+from wino_viz.drawing.words import decoder_name
 from wino_viz.trace import Trace, TraceError
 
 KINDS = (".gif", ".png", ".html")
@@ -110,7 +111,8 @@ def title_of(trace: Trace) -> str:
     """What a file about this trace is called."""
     title = trace.extra.get("title")
     words = " ".join(title.split()) if isinstance(title, str) else ""
-    return f"{words[:120]} · WINO, pass by pass" if words else "WINO, pass by pass"
+    what = f"{decoder_name(trace)[:60]}, pass by pass"
+    return f"{words[:120]} · {what}" if words else what
 
 
 def verdict_of(trace: Trace) -> dict[str, Any] | None:

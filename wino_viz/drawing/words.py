@@ -64,15 +64,15 @@ def _plural(count: int, word: str) -> str:
 
 
 def _revoked_words(trace: Trace, step: Step) -> str:
-    """The tokens that a pass took back, those side by side together, at most three groups."""
+    """The tokens that a pass took back, those side by side together, at most four groups."""
     groups: list[list] = []
     for token in sorted(step.remasked):
         if groups and groups[-1][-1].position + 1 == token.position:
             groups[-1].append(token)
         else:
             groups.append([token])
-    named = []
-    for group in groups[:3]:
+    named, most = [], 3 if len(groups) > 4 else 4
+    for group in groups[:most]:
         first, last = group[0].position + 1, group[-1].position + 1
         where = f"token {first}" if first == last else f"tokens {first}–{last}"
         if all(token.id in trace.end_ids for token in group):
@@ -83,7 +83,7 @@ def _revoked_words(trace: Trace, step: Step) -> str:
             shown = [piece(trace, token.id) for token in group]
             what = _quoted("".join(each.lead + each.core for each in shown))
         named.append(f"{what} ({where})")
-    rest = sum(len(group) for group in groups[3:])
+    rest = sum(len(group) for group in groups[most:])
     return ", ".join(named) + (f" and {rest} more" if rest else "")
 
 
