@@ -19,7 +19,7 @@ from wino_viz.evaluation.sweeps import SWEEP, spec_of
 from wino_viz.session import Session
 from wino_viz.ui.charts import LOOKS, MORE_LOOKS, PALETTE
 from wino_viz.ui.charts_tradeoff import pareto
-from wino_viz.ui.figures import DIFFICULTY, KINDS, Here, figure_message, shipped_weights
+from wino_viz.ui.figures import DIFFICULTY, KINDS, Here, figure_message, read_reported, shipped_weights
 
 HOSTILE = "<b onclick=alert(1)>mini</b>"
 
@@ -322,3 +322,21 @@ def test_drawing_needs_no_model(folder):
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", script], cwd=Path(__file__).parents[1]).returncode == 0
+
+
+def test_published_tables_are_whole_and_their_ratios_add_up():
+    reported = read_reported()
+    assert {paper["arxiv"] for paper in reported["papers"]} == {"2507.18578", "2605.16941"}
+    assert set(reported["beside"]) == set(KINDS)
+    checked = 0
+    for paper in reported["papers"]:
+        for table in paper["tables"]:
+            assert all(len(row) == len(table["columns"]) for row in table["rows"])
+            assert all(note.strip() for note in table["notes"])
+            for row in table["rows"]:
+                cells = dict(zip(table["columns"], row, strict=True))
+                passes, ratio = cells.get("passes"), cells.get("step reduction")
+                if passes and ratio and "tokens" not in row[0]:  # of 256 tokens
+                    assert float(ratio.rstrip("×")) == pytest.approx(256 / float(passes), abs=0.025)
+                    checked += 1
+    assert checked >= 18

@@ -116,3 +116,9 @@ def test_no_value_in_a_row_breaks_the_reading(tmp_path_factory, value, key):
     path.write_text(json.dumps(data))
     results = read_results(folder)
     assert len(results.files) + len(results.faults) == 1
+
+
+def test_the_files_that_ship_can_all_be_read():
+    results = read_results()
+    assert results.faults == ()
+    assert all(file.about["commit"] and file.about["weights_sha256"] for file in results.files)
