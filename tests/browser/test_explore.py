@@ -6,7 +6,6 @@ import csv
 import io
 import json
 import re
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
+from test_page import Paced
 
 from tests.result_rows import SHADOW_ROW, write_result, write_shadow
 from wino_viz.evaluation.result_files import GRID, SHADOW, TRADEOFF
@@ -24,20 +24,7 @@ from wino_viz.ui.page import LAUNCH, build_page, theme
 
 HOSTILE = "<img src=x onerror=\"document.title='owned'\">"
 FIGURES = (TRADEOFF, DIFFICULTY, GRID, SHADOW)
-SLOW_PASS = 0.03  # seconds at least, so that a measurement can be met half way on any machine
 PATIENCE = 30_000
-
-
-class Paced:
-    """The real denoiser, no faster than SLOW_PASS a pass; counts its passes."""
-
-    def __init__(self, denoiser) -> None:
-        self.denoiser, self.device, self.model, self.passes = denoiser, denoiser.device, denoiser.model, 0
-
-    def predict(self, forwards):
-        time.sleep(SLOW_PASS)
-        self.passes += 1
-        return self.denoiser.predict(forwards)
 
 
 @pytest.fixture(scope="module")

@@ -38,6 +38,7 @@ class Paced:
 
     def __init__(self, denoiser) -> None:
         self.denoiser, self.passes, self.broken = denoiser, 0, False
+        self.device, self.model = denoiser.device, denoiser.model
 
     def predict(self, forwards):
         if self.broken:

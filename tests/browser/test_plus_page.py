@@ -12,6 +12,7 @@ import pytest
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 from playwright.sync_api import Locator, Page, expect
+from test_page import ready
 
 from tests.stand_in import PRESETS, TAU, write_whole
 from wino_viz.models.checkpoint import EMBEDDED, Checkpoint, load_checkpoint
@@ -60,11 +61,6 @@ def url(session: Session, plus: Session, examples: list[Example], serve: Callabl
 @pytest.fixture
 def page(url: str, open_page: Callable[..., Page]) -> Page:
     return ready(open_page(url))
-
-
-def ready(page: Page) -> Page:
-    expect(page.locator("#decode-player .wp-block").first).to_be_visible()
-    return page
 
 
 def compare(page: Page) -> Page:

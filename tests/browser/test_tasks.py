@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 from gradio_client import Client
 from playwright.sync_api import Locator, Page, expect
+from test_page import ready
 
 from tests.sudoku_trace import PUZZLE, sudoku_trace
 from wino_viz.models.checkpoint import EMBEDDED, Checkpoint
@@ -43,11 +44,6 @@ def url(session: Session, serve: Callable[..., str], tmp_path_factory) -> str:
 @pytest.fixture
 def page(url: str, open_page: Callable[..., Page]) -> Page:
     return ready(open_page(url))
-
-
-def ready(page: Page) -> Page:
-    expect(page.locator("#decode-player .wp-block").first).to_be_visible()
-    return page
 
 
 def kind(page: Page, name: str, tab: str = "decode") -> Locator:
