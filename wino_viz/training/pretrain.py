@@ -11,7 +11,8 @@ draws t with density 2t: a countdown is decided while all of its answer is maske
 few are, for any digit left gives the rest away.
 
 Batches are functions of (seed, step), so a run resumed from its checkpoint goes on where it stopped, and one seed gives
-one run (up to a kernel's rounding). What they hold is the corpus: word_problems.py here, pretrain_pictures.py for the
+one run (up to a kernel's rounding). It may be resumed with other --steps, to end where the time ends: the learning rate
+then goes on along the other curve. What they hold is the corpus: word_problems.py here, pretrain_pictures.py for the
 model that sees.
 """
 
@@ -41,6 +42,7 @@ from wino_viz.training.word_problems import WordProblems, check_tokenizer
 
 MIN_MASK_RATIO = 1e-3  # keeps the weight 1/t finite; LLaDA's value
 VOCABULARY, TOKENIZER_EXAMPLES = 1536, 60_000
+STEPS_PER_VOTE = 10
 
 
 @dataclass(frozen=True)
@@ -198,7 +200,7 @@ def train(recipe: Recipe, corpus: Corpus, options: argparse.Namespace) -> LlamaF
     checkpoint, first, seconds = options.checkpoint, 0, 0.0
     if checkpoint and checkpoint.exists():
         state = torch.load(checkpoint, map_location=device, weights_only=True)
-        if state["recipe"] != asdict(recipe):
+        if {**state["recipe"], "steps": recipe.steps} != asdict(recipe):
             raise SystemExit(f"{checkpoint} belongs to another recipe: {state['recipe']}")
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
@@ -252,8 +254,9 @@ def train(recipe: Recipe, corpus: Corpus, options: argparse.Namespace) -> LlamaF
             probe()
         if options.save_every and step % options.save_every == 0:
             save_checkpoint()
-        if options.stop_after and agreed(time.perf_counter() - started > options.stop_after, world, device):
-            break
+        if options.stop_after and step % STEPS_PER_VOTE == 0:  # a vote waits for the device
+            if agreed(time.perf_counter() - started > options.stop_after, world, device):
+                break
     save_checkpoint()
     if rank == 0 and options.probe_every:
         probe()
