@@ -136,6 +136,26 @@ def test_mask_power_two_masks_more_of_most_sequences_and_every_token_still_count
     assert weight.sum().item() == pytest.approx(1.0, abs=0.05)
 
 
+def test_behind_a_masked_tail_nothing_shows_and_every_token_still_counts_the_same():
+    ids = torch.randint(10, 99, (4096, 30))
+    starts = torch.full((4096,), 12)
+    noisy, weight = mask_tokens(ids, starts, 5, torch.Generator().manual_seed(0), tails=0.5)
+    masked = noisy == 5
+    assert not masked[:, :12].any()
+    assert torch.equal(weight > 0, masked)
+    assert weight.sum(dim=0)[12:].mul(18).allclose(torch.ones(18), atol=0.25)  # at every place of the answer
+    shown = (~masked[:, 12:]).float()
+    # Of sequences without a tail the last token shows half of the time; with one never, for a tail reaches the end.
+    assert shown[:, -1].mean().item() == pytest.approx(0.25, abs=0.03)
+    early = shown[:, :4].mean().item()  # tails that begin among the first tokens are few
+    assert early == pytest.approx(0.5 * 0.5 + 0.5 * 0.5 * (1 - 2.5 / 18), abs=0.04)
+
+
+def test_the_share_of_masked_tails_is_a_share():
+    with pytest.raises(ValueError, match="masked_tails must be from 0 to 1"):
+        Recipe(steps=1, masked_tails=1.5)
+
+
 @pytest.mark.parametrize("power", [0, -1.0, float("nan")])
 def test_a_mask_power_must_be_above_zero(power: float):
     with pytest.raises(ValueError, match="mask_power must be above 0"):

@@ -62,6 +62,11 @@ def test_even_batches_are_short_and_odd_ones_long(made):
     assert max(LONG) == MAX_SEQUENCE_LENGTH
 
 
+def test_fewer_batches_are_short_on_demand(tokenizer):
+    batches = Batches(tokenizer, 2048, seed=0, short_every=3)
+    assert [batches[k][0].shape[1] in SHORT for k in range(6)] == [True, False, False, True, False, False]
+
+
 def test_a_row_is_a_prompt_in_the_chat_layout_an_answer_that_ends_its_turn_and_padding(made, tokenizer):
     for examples, ids, starts in made:
         by_prompt = {tuple(template_ids(tokenizer, example.question)): example for example in examples}

@@ -8,7 +8,9 @@ Tokens are masked with probability t, t uniform per sequence; the loss of a mask
 arXiv 2502.09992, section 2). As there, the first part of a run masks the whole sequence (pretraining), the rest only
 the answer (fine-tuning): names occur many times in a question, so copying them is practised there first. `--mask-power 2`
 draws t with density 2t: a countdown is decided while all of its answer is masked, and of sequences masked with uniform t
-few are, for any digit left gives the rest away.
+few are, for any digit left gives the rest away. `--masked-tails 0.5` masks half of the sequences from a random place to
+their end: so they look in decoding, where all blocks to come are masked. With t alone some of the end-of-text tokens
+nearly always show, and tell how long an answer is.
 
 Batches are functions of (seed, step), so a run resumed from its checkpoint goes on where it stopped, and one seed gives
 one run (up to a kernel's rounding). It may be resumed with other --steps, to end where the time ends: the learning rate
@@ -32,13 +34,13 @@ import torch.nn.functional as F
 from torch.utils.data import DataLoader, Dataset, Subset
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from wino_viz.arguments import Parser
+from wino_viz.arguments import Parser, whole
 from wino_viz.models.checkpoint import load_tokenizer
 from wino_viz.models.llada import load_model, new_model, save_model
 from wino_viz.training import tokenizer as tokens
 from wino_viz.training.probe import decode_texts as decode_texts  # the corpora's probes import it from here
 from wino_viz.training.processes import agreed, average_gradients, first_process, join_processes
-from wino_viz.training.word_problems import WordProblems, check_tokenizer
+from wino_viz.training.word_problems import SHORT_EVERY, WordProblems, check_tokenizer
 
 MIN_MASK_RATIO = 1e-3  # keeps the weight 1/t finite; LLaDA's value
 VOCABULARY, TOKENIZER_EXAMPLES = 1536, 60_000
@@ -50,6 +52,7 @@ class Recipe:
     """Everything that defines a run. Sizes in tokens; rates per step.
 
     mask_power: above 0; the mask ratio t has the density mask_power · t^(mask_power − 1).
+    masked_tails: 0..1, the share of sequences that are masked from a random place to their end.
     """
 
     steps: int
@@ -62,12 +65,15 @@ class Recipe:
     warmup_steps: int = 300
     pretraining_share: float = 0.25
     mask_power: float = 1.0
+    masked_tails: float = 0.0
     weight_decay: float = 0.1
     seed: int = 0
 
     def __post_init__(self) -> None:
         if not self.mask_power > 0:
             raise ValueError(f"mask_power must be above 0, not {self.mask_power}")
+        if not 0 <= self.masked_tails <= 1:
+            raise ValueError(f"masked_tails must be from 0 to 1, not {self.masked_tails}")
 
 
 def mask_tokens(
@@ -77,12 +83,14 @@ def mask_tokens(
     generator: torch.Generator,
     power: float = 1.0,
     given: torch.Tensor | None = None,
+    tails: float = 0.0,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """LLaDA's forward process on the tokens from `starts` (B,) on: (noisy ids, weight per token), both (B, T).
 
     The weight is 1/t over the number of tokens that could be masked, and 0 where nothing is masked: on average every
     token counts the same, whatever `power` (see `Recipe`) says of t. t is stratified over the batch (one uniform shift
-    of an even grid), which lowers the loss's variance. Tokens that are `given` (B, T) are never masked.
+    of an even grid), which lowers the loss's variance. Tokens that are `given` (B, T) are never masked. In a share `tails`
+    of the sequences everything from a random place on is masked, whatever t, and weighs 1: there the mask is certain.
     """
     size, length = ids.shape
     shift = torch.rand((), generator=generator, device=ids.device)
@@ -91,8 +99,14 @@ def mask_tokens(
     allowed = torch.arange(length, device=ids.device) >= starts[:, None]
     if given is not None:
         allowed &= ~given
-    masked = allowed & (torch.rand(ids.shape, generator=generator, device=ids.device) < t[:, None])
-    weight = masked / t[:, None] / allowed.sum()
+    chance = t[:, None]
+    if tails:
+        some, place = (torch.rand((size, 1), generator=generator, device=ids.device) for _ in range(2))
+        first = starts[:, None] + place * (length - starts[:, None])
+        tail = (some < tails) & (torch.arange(length, device=ids.device) >= first)
+        chance = torch.where(tail, 1.0, chance)
+    masked = allowed & (torch.rand(ids.shape, generator=generator, device=ids.device) < chance)
+    weight = masked / chance / allowed.sum()
     return torch.where(masked, mask_id, ids), weight
 
 
@@ -228,7 +242,8 @@ def train(recipe: Recipe, corpus: Corpus, options: argparse.Namespace) -> LlamaF
         ids, starts = corpus.to_ids(batch, device)
         if step < recipe.pretraining_share * recipe.steps:
             starts = torch.zeros_like(starts)  # the question is text to be learned, too
-        noisy, weight = mask_tokens(ids, starts, mask_id, generator, recipe.mask_power, corpus.given(ids))
+        given = corpus.given(ids)
+        noisy, weight = mask_tokens(ids, starts, mask_id, generator, recipe.mask_power, given, recipe.masked_tails)
         noisy = torch.where(noisy == mask_id, noisy, corpus.context(ids, starts, generator))
         rate = learning_rate(step, recipe)
         for group in optimizer.param_groups:
@@ -315,6 +330,8 @@ def prepare_tokenizer(out: Path, init: Path | None, seed: int) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     command = parser(__doc__)
+    usual = f"one batch of so many is short: countdown and sudoku (default: {SHORT_EVERY})"
+    command.add_argument("--short-every", type=whole(1, 1000), default=SHORT_EVERY, help=usual)
     options = command.parse_args(arguments)
     try:
         recipe = recipe_of(options)
@@ -326,7 +343,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if world > 1:
         dist.barrier()  # the others wait for the tokenizer
     tokenizer = load_tokenizer(options.out)
-    model = train(recipe, WordProblems(tokenizer), options)
+    model = train(recipe, WordProblems(tokenizer, options.short_every), options)
     mask_id = tokenizer.convert_tokens_to_ids(tokens.MASK)
     if first_process():
         save_model(model, options.out, mask_token_id=mask_id, eos_token_id=tokenizer.eos_token_id)

@@ -3,9 +3,9 @@
     python -m wino_viz.training.pretrain --out assets/models/llada-mini --steps 10000
 
 An answer ends with end-of-turn and is padded with end-of-text to the sequence's length. A countdown or a sudoku with its
-answer fills 60 to 76 tokens, a word problem up to 320, so the two go into batches of their own: those with an even number
-hold countdown and sudoku, those with an odd one word problems. Two processes then make one step of both, and each
-compiles its own lengths only. Some countdowns and sudokus stand in the long sequences too: there they are answers
+answer fills 60 to 76 tokens, a word problem up to 320, so the two go into batches of their own: every second batch (or as
+`--short-every` says) holds countdown and sudoku, the others word problems. Two processes then make one step of both, and
+each compiles its own lengths only. Some countdowns and sudokus stand in the long sequences too: there they are answers
 on a canvas much longer than they need, and every batch of word problems has all three tasks.
 """
 
@@ -63,6 +63,7 @@ LONG = {
     256: Mix(0.22, LONG_TASKS, (1, 1, 2, 4, 6)),
     320: Mix(0.08, LONG_TASKS, (1, 1, 2, 3, 4)),
 }
+SHORT_EVERY = 2  # of so many batches one is short
 # Of the countdowns drawn for training, how many must need a multiplication or division; of the rest a third do, too.
 HARD_SHARE = 0.3
 
@@ -70,13 +71,21 @@ HARD_SHARE = 0.3
 class Batches(Dataset):
     """Batch number k of a run, made from (seed, k) alone: ids (B, T) and where each answer starts (B,), int64."""
 
-    def __init__(self, tokenizer: PreTrainedTokenizerFast, batch_tokens: int, seed: int, split: str = "train") -> None:
+    def __init__(
+        self,
+        tokenizer: PreTrainedTokenizerFast,
+        batch_tokens: int,
+        seed: int,
+        split: str = "train",
+        short_every: int = SHORT_EVERY,
+    ) -> None:
         self.tokenizer, self.batch_tokens, self.seed, self.split = tokenizer, batch_tokens, seed, split
+        self.short_every = short_every
         self.layout = ChatLayout(tokenizer)
 
     def __getitem__(self, k: int) -> tuple[torch.Tensor, torch.Tensor]:
         rng = Random(f"{self.split} {self.seed} {k}")
-        mixes = LONG if k % 2 else SHORT
+        mixes = LONG if k % self.short_every else SHORT
         (length,) = rng.choices(list(mixes), [mix.share for mix in mixes.values()])
         mix = mixes[length]
         size = max(1, self.batch_tokens // length)
@@ -142,11 +151,11 @@ class WordProblems:
 
     max_length = MAX_SEQUENCE_LENGTH
 
-    def __init__(self, tokenizer: PreTrainedTokenizerFast) -> None:
-        self.tokenizer, self.rows = tokenizer, len(tokenizer)
+    def __init__(self, tokenizer: PreTrainedTokenizerFast, short_every: int = SHORT_EVERY) -> None:
+        self.tokenizer, self.rows, self.short_every = tokenizer, len(tokenizer), short_every
 
     def batches(self, recipe: Recipe) -> Dataset:
-        return Batches(self.tokenizer, recipe.batch_tokens, recipe.seed)
+        return Batches(self.tokenizer, recipe.batch_tokens, recipe.seed, short_every=self.short_every)
 
     def to_ids(self, batch: tuple[torch.Tensor, ...], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
         ids, starts = batch
