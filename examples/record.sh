@@ -12,38 +12,48 @@ record() { # FILE SPEC RECORD TITLE NOTE [MODEL]
     --trace "examples/traces/$1.json"
 }
 
-# Test problems 33, 185, 243 and 134 (from 0) of: python -m wino_viz.tasks.arithmetic --split test --count 500 --seed 0
-problem_33='{"task": "arithmetic", "question": "Carla has 103 stickers. Emma pays Carla 3 stickers for help in the garden. Then Carla goes into a shop and pays for 36 new stickers. Each of 2 classmates receives 6 stickers from Carla. Half of the stickers go to Emma, and the rest stay with Carla. How many stickers does Carla have now?", "answer": 65, "steps": 4}'
-problem_185='{"task": "arithmetic", "question": "Emre starts the week with 19 kites. Emre ships off 9 kites, which Fatima receives a week later. By winter, Emre has three times as many kites. A year later, Emre has 3 times as many kites. Emre earns 6 kites for washing the car of Fatima. Emre throws away 7 damaged kites. For a birthday, the guests bring Emre 20 kites. How many kites does Emre have now?", "answer": 109, "steps": 6}'
-problem_243='{"task": "arithmetic", "question": "Rosa has 21 envelopes. By winter, Rosa has three times as many envelopes. At a yard sale, 13 of the envelopes are sold to Sofia. Sofia has 48 envelopes, so Rosa and Sofia put everything together and share equally. Sofia needs 6 envelopes for a school project, and Rosa lends them. Find the number of envelopes that Rosa has in the end.", "answer": 43, "steps": 4}'
-problem_134='{"task": "arithmetic", "question": "Hugo starts the week with 92 badges. Hugo holds on to a quarter of the badges and lets the others go. Felix counts the badges that Hugo has and adds just as many. A parcel with 7 badges arrives for Hugo. It goes so well that Hugo ends up with three times as many badges. At a yard sale, 3 of the badges are sold to Felix. After all this, Hugo has how many badges?", "answer": 156, "steps": 5}'
+# Test problems 403, 126, 142 and 246 (from 0) of: python -m wino_viz.tasks.arithmetic --split test --count 500 --seed 0
+problem_403='{"task": "arithmetic", "question": "Leila has 83 envelopes. Alice buys 7 of the envelopes from Leila. Leila mails 65 envelopes to Alice. Leila throws away 6 damaged envelopes. How many envelopes does Leila have now?", "answer": 5, "steps": 3}'
+problem_126='{"task": "arithmetic", "question": "At first, the collection of Kwame has 103 candles. A charity collects 11 of the candles from Kwame. Through a hole in a bag, 8 candles fall out and are never seen again. A storm carries off three quarters of the candles. The candles are split evenly into 3 groups, and Kwame keeps just one group. A parcel with 15 candles arrives for Kwame. Kwame gives half of the candles to Aisha. What is the final count of candles for Kwame?", "answer": 11, "steps": 6}'
+problem_142='{"task": "arithmetic", "question": "Owen has 5 books. Within a month, Owen doubles the number of books. Emma gives Owen 11 books. Emma borrows 4 of the books for a while. How many books does Owen have now?", "answer": 17, "steps": 3}'
+problem_246='{"task": "arithmetic", "question": "Otto has 87 badges. Within a month, Otto doubles the number of badges. A trip to the market adds 13 badges to the collection. Sven has 3 badges, so Otto and Sven put everything together and share equally. Otto buys 4 boxes of 8 badges each. Otto offers Omar 30 badges and receives 9 others in exchange. How many badges does Otto have now?", "answer": 106, "steps": 5}'
+# Test problem 466 of wino_viz.tasks.sudoku, and 5 of wino_viz.tasks.countdown, with the same options
+sudoku_466='{"task": "sudoku", "puzzle": "0340042300000000", "solution": "2341142332144132"}'
+countdown_5='{"task": "countdown", "numbers": [11, 28, 3], "target": 51}'
 
-record 1-two-wordings-collide wino "$problem_33" \
+record 1-two-wordings-collide wino "$problem_403" \
   'Two wordings collide' \
   'Parallel drafts take words and digits from two different sentences. The shadow block finds the ones that do not fit, and takes them back.'
-record 2-a-wrong-number-is-taken-back wino "$problem_185" \
-  'A wrong number is taken back' \
-  'The last lines are drafted before the sums they depend on are settled: a digit goes in wrong and is revoked one pass later.'
-record 3-a-sentence-is-rewritten wino "$problem_243" \
+record 2-right-where-one-at-a-time-is-wrong wino "$problem_126" \
+  'Right where one token at a time is wrong' \
+  'Standard decoding of this problem leaves out an event and can not go back. WINO drafts a sentence too early, takes seven tokens back, and ends right.'
+record 3-a-sentence-is-rewritten wino "$problem_142" \
   'A whole sentence is rewritten' \
-  'It begins in one wording and ends in another: nine tokens go back before it reads as one.'
-record 4-one-token-at-a-time standard "$problem_33" \
+  'The last step begins in one wording and ends in another: sixteen tokens go back before it reads as one.'
+record 4-one-token-at-a-time standard "$problem_403" \
   'The first example, one token at a time' \
   'Standard decoding of the first example: 128 passes for 128 tokens, and nothing is ever taken back.'
-record 5-drafting-without-verification threshold:tau=0.6 "$problem_33" \
+record 5-drafting-without-verification threshold:tau=0.6 "$problem_403" \
   'The first example, drafts never verified' \
-  'The same drafts above 0.6, but no shadow block: fewer passes, and what collides stays.'
-record 6-wino-gets-one-wrong wino "$problem_134" \
+  'The same drafts above 0.6, but no shadow block: fewer passes, and what collides stays, and no answer can be read.'
+record 6-wino-gets-one-wrong wino "$problem_246" \
   'WINO gets one wrong' \
-  'It takes back many tokens and still ends with a wrong number: verification asks whether a token fits, not whether it is true.'
+  'It takes nine tokens back and still ends with a wrong number: verification asks whether a token fits, not whether it is true.'
 
 # Compare opens with this one beside the first and the fifth.
 if [ -d assets/models/llada-mini-wino-plus ]; then
-  record 7-wino-plus threshold "$problem_33" \
+  record 7-wino-plus threshold "$problem_403" \
     'The first example, by WINO+' \
     'A model trained on the order in which WINO placed its tokens decodes by a plain threshold: no shadow block, and nothing is taken back.' \
     llada-mini-wino-plus
 fi
+
+record 8-two-of-a-digit wino:tau1=0.5 "$sudoku_466" \
+  'A sudoku: two of a digit in a column' \
+  'Drafts above 0.5 put the same digit twice where it may stand once. The board shows which cells go back, and what takes their place.'
+record 9-a-countdown-in-three-passes wino "$countdown_5" \
+  'A countdown in three passes' \
+  'This model sees both equations at once: WINO takes three passes only because it drafts at most 70 % of the masks in one.'
 
 # ---- pictures: scenes (from 0) of `python -m wino_viz.tasks.scenes --count 44 --seed 0`, split validation or test
 scenes=$(mktemp -d)

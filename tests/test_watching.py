@@ -43,7 +43,7 @@ def current() -> Current:
 @pytest.fixture
 def start(mini: Checkpoint):
     session = Session(load=lambda name: mini)
-    return lambda: [session.start("Ana has 3 pears.", session.settings("wino"), gen_length=16, block_length=16)]
+    return lambda: [session.start("Ana has 3 pears.", session.settings("standard"), gen_length=16, block_length=16)]
 
 
 def test_a_run_ends_with_its_verdict_and_nothing_is_left_to_say(current, start):

@@ -3,8 +3,8 @@
     python -m wino_viz.training.sweep --model runs/mini --task countdown --count 200 \\
         --specs standard,threshold,wino:tau1=0.6,wino:tau1=0.9 --lengths 32x32,64x32 --out runs/sweep-countdown.json
 
-Problems are of the validation split: the test split is for measuring what was chosen. All are decoded in one batch, which
-is what a GPU is for. A SPEC means what it does for `python -m wino_viz eval`, and a canvas is gen_length x block_length.
+Problems are of the validation split: the test split is for measuring what was chosen. A GPU decodes all in one
+batch, a CPU one by one. A SPEC means what it does for `python -m wino_viz eval`, and a canvas is gen_length x block_length.
 --out holds a row for each, and is written after every canvas.
 """
 
@@ -72,11 +72,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         canvases = lengths_of(options.lengths)
         records = problems(options.task, options.split, options.count, options.seed)
         checkpoint = load_checkpoint(options.model)
+        in_flight = options.count if checkpoint.denoiser.device.type == "cuda" else 1
         print(HEAD)
         for gen_length, block_length in canvases:
             started = time.perf_counter()
             lengths = {"gen_length": gen_length, "block_length": block_length}
-            found = evaluate(checkpoint, options.specs.split(","), records, in_flight=options.count, **lengths)
+            found = evaluate(checkpoint, options.specs.split(","), records, in_flight=in_flight, **lengths)
             made = [{"canvas": f"{gen_length}x{block_length}", **lengths, **row} for row in found["rows"]]
             print("\n".join(map(shown, made)), f" ({time.perf_counter() - started:.0f} s)", flush=True)
             rows += made
