@@ -17,7 +17,7 @@ from wino_viz.drawing.board import board_cells, cell_places, faulty_cells, read_
 from wino_viz.drawing.fonts import BOLD, REGULAR, Letters
 from wino_viz.drawing.replay import STATES, end_tail, piece
 from wino_viz.drawing.theme import theme
-from wino_viz.drawing.words import pass_sentence
+from wino_viz.drawing.words import name, pass_sentence
 from wino_viz.trace import Step, Token, Trace, Verified
 
 WORD, END, MASK = 10, 1, 0
@@ -94,6 +94,25 @@ def test_each_state_has_a_name_in_its_pass():
     after = list(frames(states_trace()))[2]
     assert after.states == STATES
     assert (after.placed, after.revocations, dict(after.revoked)) == (3, 1, {STATES.index("remasked"): WORD})
+
+
+def test_a_blank_that_is_taken_back_is_drawn_as_one():
+    """A line through nothing would read as a minus."""
+    taken = (Token(1, WORD + 1, 0.2),)
+
+    def struck(text: str) -> Image.Image:
+        steps = [
+            Step(0, drafted=(Token(0, WORD, 0.9), Token(1, WORD + 1, 0.9))),
+            Step(0, drafted=(Token(2, WORD + 2, 0.9),), verified=(Verified(1, 0.2),), remasked=taken),
+            Step(0, drafted=(Token(1, WORD + 1, 0.9),)),
+        ]
+        painter = FramePainter(a_trace(["7", text, "5"], steps))
+        left, top, right, bottom = painter.token_box(2, 1)
+        return painter.frame(2).crop((left, top, left + (right - left) // 2, bottom))
+
+    ink = theme(dark=False).back_text
+    rows = np.all(np.asarray(struck(" ").convert("RGB")) == ink, axis=2).any(axis=1)
+    assert rows.sum() > 3  # the blank's own strokes, below the line through it
 
 
 @pytest.mark.parametrize("dark", [False, True])
@@ -225,6 +244,13 @@ def test_a_sentence_tells_what_a_pass_did(trace):
     for number, (step, sentence) in enumerate(zip(trace.steps, said[1:], strict=True), start=1):
         assert sentence.startswith(f"Pass {number}: drafted {len(step.drafted)} token")
         assert (f"took back {len(step.remasked)}: " in sentence) == bool(step.remasked)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [(" ", "1 space"), ("   ", "3 spaces"), ("\n", "line break"), ("\n\n", "2 line breaks")]
+)
+def test_what_is_blank_is_named(text, said):
+    assert name(placed_at_once(["a", text]), WORD + 1) == said
 
 
 # ---- the board

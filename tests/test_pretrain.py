@@ -61,6 +61,14 @@ def test_a_resumed_run_ends_where_an_uninterrupted_one_does(trained: Path, token
     assert difference(whole, parts) < SAME_RUN
 
 
+def test_a_run_may_be_resumed_to_end_elsewhere_but_not_as_another_run(tokenizer_folder: Path, tmp_path: Path):
+    checkpoint = ["--checkpoint", str(tmp_path / "run.pt")]
+    pretrain(tmp_path / "parts", tokenizer_folder, *checkpoint, "--at-most", "2")
+    assert "step 3/3" in pretrain(tmp_path / "parts", tokenizer_folder, *checkpoint, "--steps", "3")
+    with pytest.raises(SystemExit, match="belongs to another recipe"):
+        training.main(["--out", str(tmp_path / "parts"), "--steps", "4", *TOY, *checkpoint, "--seed", "1"])
+
+
 def test_another_seed_is_another_run(trained: Path, tokenizer_folder: Path, tmp_path: Path):
     pretrain(tmp_path / "other", tokenizer_folder, "--seed", "1")
     assert difference(weights(trained), weights(tmp_path / "other")) > 5 * SAME_RUN

@@ -124,7 +124,7 @@ class CanvasView {
       const old = pieceParts(replay, revoked);
       token.append(room.lead || old.lead);
       const box = make("span", "wp-box");
-      const struck = make("s", `wp-struck wp-kind-${old.kind}`, old.core.replace(/\n/g, "↵"));
+      const struck = make("s", `wp-struck wp-kind-${old.kind}`, struckText(old));
       box.append(struck, this._hole(room));
       token.append(box, ...breaks(room));
     } else if (state === "masked") {
@@ -257,6 +257,12 @@ function nearest(items, item, direction) {
     if (!best || distance < best.distance) best = { candidate, distance };
   }
   return best?.candidate;
+}
+
+// What stands struck through: of a space alone the line would remain, which reads as a minus.
+function struckText(parts) {
+  const text = parts.core.replace(/\n/g, "↵");
+  return parts.kind === "space" ? text.replace(/ /g, "␣") : text;
 }
 
 // A token's core as text; a line break inside it is shown as ↵ and breaks the line, the last one after the box.

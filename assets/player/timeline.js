@@ -55,7 +55,7 @@ class Timeline {
     this.left = 14; // the place of the playhead before the first pass
     this.column = Math.min(WIDEST, (width - this.left - 2) / Math.max(this.passes, FEWEST));
     const title = replays.length > 1 ? 22 : 0; // px of room for the name of a lane
-    const row = title + TOP + UP + DOWN + 26;
+    const row = title + TOP + UP + DOWN + 36;
     const picture = svg("svg", { width, height: row * replays.length, "aria-hidden": "true" });
     const most = Math.max(1, ...replays.flatMap((r) => r.steps.map((s) => Math.max(s.drafted.length, s.remasked.length / 2))));
     replays.forEach((replay, lane) => {
@@ -103,11 +103,11 @@ class Timeline {
     let free = 0; // where the next label may start
     for (const [index, block] of borders) {
       const x = this.left + index * this.column;
-      if (index > 0) parts.push(svg("line", { x1: x, x2: x, y1: base - UP, y2: base + DOWN + 20, class: "wp-border" }));
+      if (index > 0) parts.push(svg("line", { x1: x, x2: x, y1: base - UP, y2: base + DOWN + 30, class: "wp-border" }));
       if (x < free) continue;
       const text = `block ${block + 1}`;
       if (x + text.length * 6.5 > width) continue;
-      const label = svg("text", { x: x + 4, y: base + DOWN + 20, class: "wp-tick" });
+      const label = svg("text", { x: x + 4, y: base + DOWN + 30, class: "wp-tick" });
       label.textContent = text;
       parts.push(label);
       free = x + text.length * 8 + 6;

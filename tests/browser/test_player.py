@@ -8,6 +8,7 @@ import queue
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import gradio as gr
 import pytest
@@ -30,6 +31,7 @@ from wino_viz.ui.player import (
     trace_message,
 )
 
+EXAMPLES = Path(__file__).parents[2] / "examples" / "traces"
 TRACE = sample_trace()
 LAST = TRACE.forward_passes
 STATES = ("masked", "drafted", "verified", "remasked", "placed")
@@ -110,6 +112,28 @@ def test_the_legend_names_every_state_with_its_shape(player):
         expect(legend.get_by_text(words).first).to_be_visible()
     for state in STATES:
         assert legend.locator(f".wp-{state}").count() == 1
+
+
+def test_a_blank_that_is_taken_back_does_not_read_as_a_minus(player):
+    trace = Trace.from_json((EXAMPLES / "1-two-wordings-collide.json").read_text(encoding="utf-8"))
+    number, blank = next(
+        (k, token.position)
+        for k, step in enumerate(trace.steps, start=1)
+        for token in step.remasked
+        if trace.pieces[token.id] == " "
+    )
+    page = player(trace, at=number)
+    expect(token(page, blank).locator("s")).to_have_text("␣")
+    expect(token(page, blank)).to_have_accessible_name(re.compile("1 space taken back"))
+
+
+def test_the_number_of_what_was_taken_back_stands_inside_the_playhead(player):
+    page = player(at=busiest(TRACE))
+    head = page.locator(".wp-playhead").bounding_box()
+    numbers = page.locator(".wp-number-remasked").evaluate_all(
+        "all => all.map(one => one.getBoundingClientRect().bottom)"
+    )
+    assert max(numbers) <= head["y"] + head["height"]
 
 
 def test_text_keeps_its_spaces_line_breaks_and_joined_digits(player):

@@ -10,16 +10,16 @@ from __future__ import annotations
 import unicodedata
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from wino_viz.drawing.fonts import Letters
-from wino_viz.drawing.replay import MASKED, REMASKED, Frame, Piece, block_range, end_tail, piece
+from wino_viz.drawing.replay import BREAK, MASKED, REMASKED, Frame, Piece, block_range, end_tail, piece
 from wino_viz.trace import Trace
 
 UNKNOWN = Piece(" ", "nn")  # the room of a mask whose token is not known
-BREAK = "↵"
+BLANK = "␣"  # how a blank is written where it is struck through
 END_HOLE = 0.62  # of the size of letters: the width of a mask that will be end of text
 
 
@@ -199,7 +199,10 @@ class BlockFlow:
         """What is written at a position; nothing for a mask."""
         if frame.states[position] == MASKED:
             return Piece("", "")
-        return self._piece(frame.revoked.get(position, frame.ids[position]))
+        shown = self._piece(frame.revoked.get(position, frame.ids[position]))
+        if frame.states[position] == REMASKED and shown.kind == "space":  # struck through, a blank reads as a minus
+            return replace(shown, core=shown.core.replace(" ", BLANK))
+        return shown
 
     def _piece(self, token: int | None) -> Piece:
         """The text of a token, cut so that it fits into a line with a mask beside it."""

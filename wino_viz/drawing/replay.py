@@ -16,6 +16,7 @@ STATE_WORDS = {
     REMASKED: "taken back, masked again",
     PLACED: "placed earlier",
 }
+BREAK = "↵"  # how a line break is written
 FEWEST_ENDS = 3  # a shorter tail of end of text is not folded
 
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f]")
@@ -124,4 +125,4 @@ def piece(trace: Trace, token: int) -> Piece:
     head, newline, rest = core.rpartition("\n")
     breaks = bool(newline) and not rest.strip(" ")
     shown = f"{head}\n" if breaks else core
-    return Piece(lead[0] if lead else "", shown.replace("\n", "↵"), kind, breaks, rest if breaks else "")
+    return Piece(lead[0] if lead else "", shown.replace("\n", BREAK), kind, breaks, rest if breaks else "")

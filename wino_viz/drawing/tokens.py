@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from PIL import Image
 
-from wino_viz.drawing.flow import BREAK, Fold, Item, fold_width
+from wino_viz.drawing.flow import Fold, Item, fold_width
 from wino_viz.drawing.fonts import Letters
-from wino_viz.drawing.replay import DRAFTED, MASKED, REMASKED, VERIFIED
+from wino_viz.drawing.replay import BREAK, DRAFTED, MASKED, REMASKED, VERIFIED
 from wino_viz.drawing.shapes import bar, box
 from wino_viz.drawing.theme import Theme
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wino_viz.drawing.replay import Frame, piece
+from wino_viz.drawing.replay import BREAK, Frame, piece
 from wino_viz.step import Step
 from wino_viz.trace import Trace
 
@@ -25,6 +25,11 @@ def name(trace: Trace, token: int) -> str:
     shown = piece(trace, token)
     if shown.kind == "end":
         return "end of text"
+    if shown.kind == "space":
+        breaks = shown.core.count(BREAK)
+        if breaks:
+            return "line break" if breaks == 1 else f"{breaks} line breaks"
+        return _plural(len(shown.core), "space")
     return shown.core if shown.kind == "special" else _quoted(shown.core)
 
 

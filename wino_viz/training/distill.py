@@ -1,14 +1,14 @@
 """Distil WINO into a model (WINO+, arXiv 2605.16941): from trajectories, so that it needs no shadow block.
 
-    python -m wino_viz.training.distill --model llada-mini --trajectories runs/trajectories.jsonl.gz --out runs/plus \
-        --all-weights --steps 600 --batch 256 --learning-rate 1e-4 --defer-weight 0.1 --skip-ends \
-        --keep-share 0.5 --keep-task arithmetic,countdown,sudoku --probe-every 200
+    python -m wino_viz.training.distill --model llada-mini --trajectories runs/trajectories.jsonl.gz --out runs/lora \
+        --lora 32 --lora-targets q_proj,k_proj,v_proj,up_proj,o_proj,gate_proj,down_proj --steps 400 --batch 192 \
+        --learning-rate 5e-4 --skip-ends --keep-share 0.5 --probe-every 200
     python -m wino_viz.training.distill --model GSAI-ML/LLaDA-8B-Instruct --trajectories runs/gsm8k.jsonl.gz --out runs/lora \
         --lora 128 --dtype bfloat16 --steps 3000 --batch 1 --accumulate 8 --learning-rate 2e-5 --schedule constant
     torchrun --nproc-per-node 2 -m wino_viz.training.distill …   # or accelerate launch --multi_gpu --num_processes 2 -m …
 
-The weights of the three terms are the published ones unless said otherwise (`distill_losses.py`). They ruin a small
-model's standard decoding; --keep-share gives that share of the steps to the ordinary masked-diffusion loss (LLaDA, arXiv
+The weights of the three terms are the published ones unless said otherwise (`distill_losses.py`). Alone they can ruin a
+small model's standard decoding; --keep-share gives that share of the steps to the ordinary masked-diffusion loss (LLaDA, arXiv
 2502.09992), on worked answers of --keep-task, or on the trajectories' own answers. --all-weights writes a model to OUT,
 --lora an adapter (`merge.py` makes a model of it); OUT/distill.json tells settings, losses and probes. Every process takes
 --batch examples of its own. A probe decodes validation problems of every task, without a shadow block unless asked to.

@@ -2,8 +2,8 @@
 
     python -m wino_viz.training.distill_ablation --model llada-mini --trajectories runs/trajectories.jsonl.gz \
         --data runs/test.jsonl --out runs/ablation --devices 0,1 --in-flight 256 -- \
-        --all-weights --steps 600 --batch 256 --learning-rate 1e-4 --defer-weight 0.1 --skip-ends \
-        --keep-share 0.5 --keep-task arithmetic,countdown,sudoku
+        --lora 32 --lora-targets q_proj,k_proj,v_proj,up_proj,o_proj,gate_proj,down_proj --steps 400 --batch 192 \
+        --learning-rate 5e-4 --skip-ends --keep-share 0.5
 
 What stands behind -- goes to `distill.py` for every variant; a variant then changes what its name says. Each is a run of
 its own on one device, several at a time where there are several devices. OUT/NAME.json is what `wino_viz eval` writes,

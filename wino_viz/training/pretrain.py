@@ -269,9 +269,9 @@ def train(recipe: Recipe, corpus: Corpus, options: argparse.Namespace) -> LlamaF
             probe()
         if options.save_every and step % options.save_every == 0:
             save_checkpoint()
-        if options.stop_after and step % STEPS_PER_VOTE == 0:  # a vote waits for the device
-            if agreed(time.perf_counter() - started > options.stop_after, world, device):
-                break
+        may_stop = options.stop_after and step % STEPS_PER_VOTE == 0  # a vote waits for the device
+        if may_stop and agreed(time.perf_counter() - started > options.stop_after, world, device):
+            break
     save_checkpoint()
     if rank == 0 and options.probe_every:
         probe()
