@@ -46,7 +46,21 @@ def test_the_first_example_shows_several_revocations_and_ends_right():
     assert trace.text.endswith(f"#### {trace.extra['record']['answer']}")
 
 
-@pytest.mark.parametrize("path", [TRACES[0], TRACES[4]], ids=lambda path: path.stem)
+def test_wino_plus_answers_the_first_problem_in_fewer_passes_than_wino_and_drafts_alone_get_it_wrong():
+    by_wino, alone, plus = (read(TRACES[n]) for n in (0, 4, 6))
+    assert by_wino.prompt == alone.prompt == plus.prompt and is_wino_plus(plus.model)
+    right = [registry.judge(trace.extra["record"], trace.text).correct for trace in (by_wino, alone, plus)]
+    assert right == [True, False, True]
+    assert plus.forward_passes < by_wino.forward_passes and plus.revocations == 0
+
+
+def test_there_is_an_example_of_every_kind_of_problem():
+    assert {read(path).extra["record"]["task"] for path in TRACES} == {"arithmetic", "countdown", "sudoku"}
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in TRACES if read(path).forward_passes < 13], ids=lambda path: path.stem
+)
 def test_the_command_in_an_example_still_makes_it(path: Path, tmp_path: Path):
     recorded = read(path)
     arguments = shlex.split(recorded.extra["command"])[3:]
