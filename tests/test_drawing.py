@@ -256,6 +256,12 @@ def test_what_is_blank_is_named(text, said):
 # ---- the board
 
 
+def test_a_sudoku_that_the_prompt_does_not_ask_has_no_board():
+    trace = sudoku_trace()
+    foreign = replace(trace, extra={**trace.extra, "record": {**RECORD, "puzzle": "1111111111111111"}})
+    assert read_puzzle(trace) == RECORD["puzzle"] and read_puzzle(foreign) is None
+
+
 def test_a_sudoku_has_its_board_and_faults_are_marked_at_the_end():
     trace = sudoku_trace(ends_wrong=True)
     puzzle = read_puzzle(trace)

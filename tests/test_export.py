@@ -360,6 +360,9 @@ def test_what_the_page_may_not_ask_is_refused_in_a_sentence(trace, wrong):
 
 def test_a_file_has_a_name_whatever_the_trace_is_called(trace):
     assert file_name(trace) == "wino-trace"
+    plus = replace(trace, model="llada-mini-wino-plus", decoder={"name": "threshold", "tau": 0.8})
+    assert file_name(plus) == "wino-plus-trace"
+    assert "WINO+, pass by pass" in export.to_html(plus)
     assert file_name(replace(trace, extra={"title": "中文"})) == "wino-trace"
     assert file_name(replace(trace, extra={"title": "x" * 500})) == "x" * 60
     assert file_name(replace(trace, extra={"title": 5}, decoder={"name": "中"})) == "trace"

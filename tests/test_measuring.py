@@ -138,9 +138,9 @@ def test_progress_says_what_is_measured_and_how_much_is_left(session, at_once):
     assert shown[0]["text"] == "Loading the model, once …"
     middle = [entry for entry in shown if entry["done"] == 1]
     assert middle[0]["text"] == "Measuring wino: problem 1 of 2"
-    assert middle[0]["detail"].startswith("1 of 4, about ") and middle[0]["detail"].endswith(" left")
+    assert middle[0]["detail"].startswith("1 of 4 (Story), about ") and middle[0]["detail"].endswith(" left")
     assert middle[0]["of"] == 4
-    assert shown[-1]["text"].startswith("Done: 4 of 4 answers in") and shown[-1]["look"] == "right"
+    assert shown[-1]["text"].startswith("Done: 4 of 4 answers (Story) in") and shown[-1]["look"] == "right"
 
 
 def test_a_stop_ends_it_within_a_pass_and_what_was_measured_stays(session, counted, at_once):
@@ -153,7 +153,7 @@ def test_a_stop_ends_it_within_a_pass_and_what_was_measured_stays(session, count
     passes = counted.passes
     assert list(updates) == []
     assert counted.passes <= passes + 1
-    assert texts([stopped]) == ["Stopped after 1 of 4 answers; what was measured stays in the figure."]
+    assert texts([stopped]) == ["Stopped after 1 of 4 answers (Story); what was measured stays in the figure."]
     assert len(state.here["arithmetic"].rows) == 1
     assert texts([measuring.broken_off(state)]) == texts(
         [stopped]
@@ -185,9 +185,9 @@ def test_one_person_measures_at_a_time_and_the_next_may_when_the_first_is_gone(s
     first = run(Measuring(), session)
     next(first), next(first)
     refused = list(run(Measuring(), session))
-    assert texts(refused)[-1].startswith("Can’t measure: somebody else is measuring just now")
+    assert texts(refused)[-1].startswith("Can’t measure: something else is being measured just now")
     first.close()  # the page was left
-    assert texts(run(Measuring(), session, count=1))[-1].startswith("Done: 2 of 2 answers")
+    assert texts(run(Measuring(), session, count=1))[-1].startswith("Done: 2 of 2 answers (Story)")
 
 
 def test_a_long_one_makes_room_for_others(session, monkeypatch, at_once):

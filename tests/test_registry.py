@@ -6,7 +6,7 @@ from random import Random
 import pytest
 
 from wino_viz.models.files import Preset
-from wino_viz.problems import known_problem
+from wino_viz.problems import asked_problem, known_problem
 from wino_viz.session import Session
 from wino_viz.tasks import arithmetic, countdown, sudoku
 from wino_viz.tasks.registry import TASKS, check_record, judge, prompt_of, read_record
@@ -79,3 +79,10 @@ def test_a_model_without_a_preset_for_a_task_takes_the_plain_lengths(task, tmp_p
     session = Session(str(tmp_path), task=task)
     assert (session.gen_length, session.block_length) == (Preset().gen_length, Preset().block_length)
     assert session.parse("wino").tau1 == 0.6 and session.settings("threshold").tau == 0.9
+
+
+def test_a_question_about_a_picture_is_never_taken_for_a_sudoku():
+    record = {"task": "vqa", "image": "p.png", "question": "3302200002100320"}
+    assert asked_problem("3302200002100320", record)["task"] == "vqa"
+    with pytest.raises(ValueError, match="this sudoku contradicts itself"):
+        asked_problem("3302200002100320", None)

@@ -53,6 +53,7 @@ def test_a_spec_stands_for_settings(text, settings):
     ("text", "message"),
     [
         ("", "there is no decoder '': choose one of standard, threshold, factor, prophet, wino"),
+        ("wino+", "WINO+ is a model and not a decoder: choose the model llada-mini-wino-plus (--model), with threshold"),
         ("vino", "there is no decoder 'vino': choose one of standard, threshold, factor, prophet, wino"),
         ("wino:tau=0.6", "wino has no setting 'tau': choose one of tau1, tau2, draft_floor, draft_cap, draft_share, "
          "first_remask_limit"),

@@ -185,12 +185,13 @@ def run_decode(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     trace = decoding.trace()
     print(trace.text)
     seconds = trace.timing["model_seconds"]
+    count = trace.forward_passes
     figures = (
-        f"{trace.forward_passes} forward passes · {trace.tokens_per_pass:.1f} tokens per pass · "
+        f"{count} forward pass{'' if count == 1 else 'es'} · {trace.tokens_per_pass:.1f} tokens per pass · "
         f"{trace.revocations} revocations · {seconds:.2f} s model time ({trace.gen_length / seconds:.0f} tokens/s)"
     )
     print(figures, file=sys.stderr)
-    if problem and (verdict := decoding.verdict())["correct"] is not None:
+    if (verdict := decoding.verdict())["correct"] is not None:
         print(verdict["text"], file=sys.stderr)
     if options.seen:
         decoding.picture.seen.save(options.seen, "PNG")
@@ -225,10 +226,11 @@ def _asked(options: argparse.Namespace) -> tuple[str, dict[str, Any] | None, Pat
 
 def _task_of(prompt: str, file: Path | None) -> str:
     """Whose preset suits a prompt that comes without a record."""
+    from wino_viz.problems import known_problem
     from wino_viz.tasks.scenes_wording import CAPTION_PROMPTS
 
     if file is None:
-        return "arithmetic"
+        return known_problem(prompt, None)["task"]
     return "caption" if prompt.strip() in CAPTION_PROMPTS else "vqa"
 
 

@@ -9,12 +9,11 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from wino_viz.decoding import ThresholdSettings, WinoSettings
-from wino_viz.models.files import ADAPTER_FILE, CONFIG_FILE, model_folder
+from wino_viz.models.files import ADAPTER_FILE, CONFIG_FILE, is_wino_plus, model_folder
 from wino_viz.session import Session
 
 if TYPE_CHECKING:
@@ -22,14 +21,8 @@ if TYPE_CHECKING:
 
 SUFFIX = "-wino-plus"
 RULE = ThresholdSettings.name  # how such a model is decoded
-_NAME = re.compile(r"wino[-_]?plus[^/\\]*[/\\]?$", re.IGNORECASE)  # in the last part of a path
 
 log = logging.getLogger(__name__)
-
-
-def is_wino_plus(model: str) -> bool:
-    """Whether a model's name (or its folder's) says that it is a WINO+ model: "llada-mini-wino-plus"."""
-    return _NAME.search(model) is not None
 
 
 def usual_spec(model: str) -> str:

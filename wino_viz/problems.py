@@ -75,6 +75,15 @@ def known_problem(prompt: str, record: Mapping[str, Any] | None) -> Mapping[str,
     return _typed_problem(prompt)
 
 
+def asked_problem(prompt: str, record: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """As `known_problem`, for a prompt that is about to be asked: ValueError with one sentence where it is meant as a
+    countdown or a sudoku and is none."""
+    about_picture = record and TASKS[record.get("task", "arithmetic")].has_image
+    if not about_picture and not (record and prompt == prompt_of({"task": "arithmetic", **record})):
+        read_problem(prompt)
+    return known_problem(prompt, record)
+
+
 def _typed_problem(prompt: str) -> Mapping[str, Any]:
     """A countdown or a sudoku by its wording; anything else is a word problem whose answer is not known."""
     try:

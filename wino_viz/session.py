@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from wino_viz import untrusted
 from wino_viz.decoding import DECODERS, Settings, decode, judge_tokens, parse_spec, record
 from wino_viz.models.files import Preset, presets_of
-from wino_viz.problems import known_problem
+from wino_viz.problems import asked_problem
 from wino_viz.tasks import arithmetic, countdown, sudoku
 from wino_viz.tasks.registry import TASKS, judge, prompt_of
 from wino_viz.trace import Step, Trace
@@ -180,7 +180,9 @@ class Session:
         Raises ValueError with one sentence while somebody else holds it.
         """
         if not self._measuring.acquire(timeout=SECONDS_FOR_A_PASS):
-            raise ValueError("somebody else is measuring just now: try again when they are done")
+            raise ValueError(
+                "something else is being measured just now, for you or for somebody else: try again when it is done"
+            )
         try:
             yield
         finally:
@@ -239,7 +241,7 @@ class Session:
             raise ValueError(f"the prompt is too long: it has {len(prompt):,} characters, {self._room()}")
         if not record and picture is not None:
             record = {"task": "vqa", "image": "", "question": prompt}
-        problem = known_problem(prompt, record)
+        problem = asked_problem(prompt, record)
         if problem.get("task") in _GENERATED:
             prompt = prompt_of(problem)
         given = {"gen_length": gen_length, "block_length": block_length}

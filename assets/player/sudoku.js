@@ -19,7 +19,9 @@ const isCellValue = (value) => /^[1-4]$/.test(value);
 function readPuzzle(header) {
   const { record } = header;
   if (!isObject(record) || record.task !== "sudoku") return null;
-  return typeof record.puzzle === "string" && /^[0-4]{16}$/.test(record.puzzle) ? record.puzzle : null;
+  const { puzzle } = record;
+  const known = typeof puzzle === "string" && /^[0-4]{16}$/.test(puzzle) && String(header.prompt).includes(puzzle);
+  return known ? puzzle : null;
 }
 
 // Where each cell stands in the answer: [{position, nth}] × 16, the nth digit of the token at a position. By the last 16

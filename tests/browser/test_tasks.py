@@ -138,6 +138,32 @@ def test_a_complaint_goes_when_its_cause_is_gone(page):
     expect(said(page)).to_have_text("Press Run.")
 
 
+def test_what_is_nearly_a_sudoku_or_a_countdown_is_said_to_be_read_as_a_story(page):
+    for text in ("31a2200002100320", "-3, 4, 5 -> 12"):
+        type_in(page, "3102200002100320")
+        expect(kind(page, "Sudoku")).to_be_checked()
+        type_in(page, text)
+        expect(said(page)).to_contain_text("This is read as a story")
+        expect(kind(page, "Story")).to_be_checked()
+
+
+def test_an_emptied_box_keeps_the_kind_of_problem(page):
+    type_in(page, "3102200002100320")
+    expect(kind(page, "Sudoku")).to_be_checked()
+    type_in(page, "")
+    page.wait_for_timeout(600)
+    expect(kind(page, "Sudoku")).to_be_checked()
+
+
+def test_choosing_decoders_right_after_typing_sets_what_suits_the_typed_problem(page):
+    page.get_by_role("tab", name="Compare").click()
+    page.locator("#compare-prompt textarea").fill("3000000002000000")
+    page.locator("#compare-set-1").click()
+    expect(page.locator("#compare-task").get_by_role("radio", name="Sudoku")).to_be_checked()
+    tau1 = page.locator("#compare-third-decoder").get_by_role("spinbutton", name=re.compile("τ1"))
+    expect(tau1).to_have_value("0.5")
+
+
 def test_a_wrong_sudoku_is_refused_by_run_too(page, session):
     prompt_of(page).fill("3302200002100320")
     page.locator("#decode-run").click()

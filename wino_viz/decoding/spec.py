@@ -60,6 +60,10 @@ def format_spec(settings: Settings, presets: Presets | None = None) -> str:
 
 
 def _defaults(name: str, preset: Mapping[str, Any]) -> dict[str, Any]:
+    if re.fullmatch(r"wino[-_ ]?(\+|plus)", name, re.IGNORECASE):
+        raise ValueError(
+            "WINO+ is a model and not a decoder: choose the model llada-mini-wino-plus (--model), with threshold"
+        )
     if name not in DECODERS:
         raise ValueError(f"there is no decoder {described(name)}: choose one of {', '.join(DECODERS)}")
     defaults = {field.name: field.default for field in fields(DECODERS[name])}

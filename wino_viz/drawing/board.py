@@ -39,12 +39,13 @@ class Cell:
 
 
 def read_puzzle(trace: Trace) -> str | None:
-    """The 16 cells of the trace's sudoku; None where it has none."""
+    """The 16 cells of the trace's sudoku; None where it has none, or its record is not what its prompt asks."""
     record = trace.extra.get("record")
     if not isinstance(record, dict) or record.get("task") != "sudoku":
         return None
     puzzle = record.get("puzzle")
-    return puzzle if isinstance(puzzle, str) and re.fullmatch("[0-4]{16}", puzzle, re.ASCII) else None
+    known = isinstance(puzzle, str) and re.fullmatch("[0-4]{16}", puzzle, re.ASCII) and puzzle in trace.prompt
+    return puzzle if known else None
 
 
 def cell_places(trace: Trace, ids: Sequence[int | None]) -> list[tuple[int, int]] | None:

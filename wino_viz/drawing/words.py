@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from wino_viz.drawing.replay import BREAK, Frame, piece
+from wino_viz.models.files import is_wino_plus
 from wino_viz.step import Step
 from wino_viz.trace import Trace
 
@@ -93,8 +94,12 @@ def _revoked_words(trace: Trace, step: Step) -> str:
 
 
 def decoder_name(trace: Trace) -> str:
+    """The rule's name; the model is named where its weights make it another decoder."""
     name = str(trace.decoder["name"])
-    return "WINO" if name == "wino" else name[:1].upper() + name[1:]
+    words = "WINO" if name == "wino" else name[:1].upper() + name[1:]
+    if not is_wino_plus(trace.model):
+        return words
+    return "WINO+" if name == "threshold" else f"WINO+ model, {words}"
 
 
 def settings_words(trace: Trace) -> str:

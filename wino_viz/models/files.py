@@ -5,6 +5,7 @@ wrong. Nothing here imports torch.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,14 @@ from safetensors import SafetensorError, safe_open
 EMBEDDED = Path(__file__).parents[2] / "assets" / "models"  # the models that ship with the project, a folder each
 CONFIG_FILE, ADAPTER_FILE, PRESETS_FILE = "config.json", "adapter_config.json", "presets.json"
 FLOATS = ("BF16", "F16", "F32", "F64")  # what weights may be stored as
+
+
+_WINO_PLUS = re.compile(r"wino[-_]?plus[^/\\]*[/\\]?$", re.IGNORECASE)  # in the last part of a path
+
+
+def is_wino_plus(model: str) -> bool:
+    """Whether a model's name (or its folder's) says that it is a WINO+ model: "llada-mini-wino-plus"."""
+    return _WINO_PLUS.search(model) is not None
 
 
 class CheckpointError(ValueError):

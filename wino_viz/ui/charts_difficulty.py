@@ -77,7 +77,7 @@ def difficulty(files: Sequence[ResultFile], here: Sequence[Row], usual: Usual, m
     )
     shipped = [(one, row) for one, row, is_here in chosen if not is_here]
     plots = (Plot("forward passes by difficulty", passes), Plot("accuracy by difficulty", right)) if chosen else ()
-    return Chart(plots, tuple(_sentences(shipped, unit)))
+    return Chart(plots, tuple(_sentences(shipped, unit) if shipped or not chosen else ()))
 
 
 def _tip(words: str, group: Group, unit: str, here: bool) -> str:

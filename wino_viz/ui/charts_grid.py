@@ -130,7 +130,9 @@ def _sentences(shipped: dict[tuple[float, float], Row], marked: tuple[Any, Any])
         fewest = min(judged, key=lambda key: (judged[key].mean_forward_passes, -judged[key].accuracy))
         low, high = judged[best].interval
         ties = sum(row.accuracy == judged[best].accuracy for row in judged.values())
-        shared = "Most often right is" if ties == 1 else f"{ties} cells are most often right; fewest passes of them has"
+        shared = (
+            "Most often right is" if ties == 1 else f"{ties} cells are right most often; of these the fewest passes has"
+        )
         said.append(
             f"{shared} {_named(best)} ({percent(judged[best].accuracy)}, interval {100 * low:.0f} to {percent(high)}, in "
             f"{judged[best].mean_forward_passes:.1f} passes). Fewest passes of all has {_named(fewest)} "
@@ -141,6 +143,8 @@ def _sentences(shipped: dict[tuple[float, float], Row], marked: tuple[Any, Any])
             said.append(
                 f"{within} of the {len(judged)} cells lie within that interval: small differences may be chance."
             )
+    if counts := sorted({row.n for row in shipped.values()}):
+        said.append(f"Every shipped cell rests on {' or '.join(map(str, counts))} problems.")
     if marked in shipped:
         said.append("The framed cell is the preset.")
     return said

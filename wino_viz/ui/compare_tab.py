@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -76,7 +77,9 @@ def compare_tab(session: Any, examples: Sequence[Example], plus: Any = None) -> 
         current.end()
         return clear_message(), say("A new problem: press Run."), figures([])
 
-    def choose(names: Sequence[str], current: Current, task: str) -> tuple:
+    def choose(names: Sequence[str], current: Current, task: str, prompt: str, record: dict) -> tuple:
+        with suppress(ValueError):  # Run says what is wrong with the problem
+            task = problem.known(problem.read(prompt, record))
         said = MATCHED if "threshold" in names else "Press Run."
         return gr.skip() if current.run else say(said), *forms.choose(task, names)
 
@@ -93,7 +96,7 @@ def compare_tab(session: Any, examples: Sequence[Example], plus: Any = None) -> 
     problem.on_new(make_room, [current], [player, notice, table], forms)
     problem.on_typed(current, notice, forms)
     for button, names in zip(buttons, sets, strict=True):
-        button.click(partial(choose, names), [current, problem.task], [notice, *forms.parts], **HIDDEN)
+        button.click(partial(choose, names), [current, *problem.inputs], [notice, *forms.parts], **HIDDEN)
 
 
 def _matched(key: str, choices: Mapping[str, Any]) -> dict[str, Any]:

@@ -53,7 +53,7 @@ class DecodeTab:
             problem = self.problem.show(self.session.new_problem(4, secrets.randbelow(2**32), task))
         else:
             problem = (gr.skip(),) * len(self.problem.parts)
-        words = say(f"{decoder_words(settings.to_dict())}, as in the figure: press Run.")
+        words = say(f"{decoder_words(settings.to_dict())}, chosen in Explore: press Run.")
         usual = {**self.decoder.usual(task), settings.name: settings}
         form = (*self.decoder.fill(usual, settings.name), *self.forms.canvas.fit(task))
         return clear_message(), words, OWN, *problem, *form

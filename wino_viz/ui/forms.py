@@ -6,6 +6,7 @@ sentence is shown beside Run.
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -15,7 +16,7 @@ from typing import Any
 import gradio as gr
 
 from wino_viz import untrusted
-from wino_viz.problems import about, known_problem, read_problem
+from wino_viz.problems import about, asked_problem, read_problem
 from wino_viz.tasks.registry import prompt_of
 from wino_viz.ui.decoder_form import WINO, AnySlider, Chosen, DecoderForm
 from wino_viz.ui.watching import refusal
@@ -24,6 +25,8 @@ from wino_viz.ui.widgets import say
 TASK_NAMES = {"arithmetic": "Story", "countdown": "Countdown", "sudoku": "Sudoku"}
 LEARNED = "The small model knows only problems like this one: its own 60 names and 31 kinds of events."
 BARE = "Your own: “30, 100, 93 -> 23”, or 16 cells, “3102200002100320”."
+READ_AS_STORY = f"This is read as a story, for it is none of the others. {BARE}"
+_WORDS, FEWEST_WORDS = re.compile(r"[^\W\d_]{2,}"), 3  # with fewer no story is told
 STEPS = [(f"{n} steps", n) for n in range(2, 7)]
 LONGEST_GENERATION, LONGEST_BLOCK, LENGTH_STEP = 256, 256, 8
 HOTTEST = 2.0
@@ -90,9 +93,7 @@ class ProblemForm:
 
     def read(self, prompt: str, record: dict[str, Any]) -> Mapping[str, Any]:
         """The problem that is asked; ValueError with one sentence for a sudoku or a countdown that is none."""
-        if prompt != prompt_of(record):
-            read_problem(untrusted.text(prompt, "the prompt"))
-        return known_problem(prompt, record)
+        return asked_problem(untrusted.text(prompt, "the prompt"), record)
 
     def _refuses(self, prompt: str) -> bool:
         try:
@@ -139,7 +140,7 @@ class ProblemForm:
 
         def look(current: Any, looked_at: str, task: str, prompt: str, record: dict[str, Any], *chosen: str) -> tuple:
             nothing = gr.skip()
-            if prompt == looked_at:
+            if prompt == looked_at or not prompt.strip():
                 return (nothing,) * len(outputs)
             try:
                 found = self.read(prompt, record)
@@ -148,6 +149,11 @@ class ProblemForm:
             suits = self.known(found)
             words = prompt if found.get("task", "arithmetic") == "arithmetic" else prompt_of(found)
             said = f"{self._known_of(found)} Press Run.".strip()
+            if found.get("task", "arithmetic") == "arithmetic" and len(self._session.tasks) > 1:
+                if len(_WORDS.findall(prompt)) < FEWEST_WORDS:
+                    said = READ_AS_STORY
+                elif suits != task:
+                    said = "A story. Press Run."
             silent = current.run or found == record or (said == "Press Run." and not self._refuses(looked_at))
             return (
                 words,

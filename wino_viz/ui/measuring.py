@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from wino_viz.ui.figures import Here, Run
+from wino_viz.ui.forms import TASK_NAMES
 from wino_viz.ui.player import new_run
 from wino_viz.ui.widgets import progress
 
@@ -55,17 +56,19 @@ class Measuring:
     here: dict[str, Here] = field(default_factory=dict)
     done: tuple[int, int] = (0, 0)
     counted: str = "answer"
+    about: str = ""
     broken: bool = False
     said: str = ""
 
-    def begin(self, counted: str) -> str:
+    def begin(self, counted: str, about: str = "") -> str:
         self.run, self.done, self.counted, self.broken, self.said = new_run(), (0, 0), counted, False, ""
+        self.about = about
         return self.run
 
     def words(self) -> str:
-        """“7 of 10 answers”."""
+        """“7 of 10 answers (Sudoku)”: another task may be shown by then."""
         done, of = self.done
-        return f"{done} of {of} {self.counted}{'' if of == 1 else 's'}"
+        return f"{done} of {of} {self.counted}{'' if of == 1 else 's'}{self.about}"
 
 
 def measure(
@@ -79,7 +82,8 @@ def measure(
 
     `session` knows the one place for measurements. `counted`: what `done` and `of` of a sample count.
     """
-    run = state.begin(counted)
+    several = len(getattr(session, "tasks", ())) > 1
+    run = state.begin(counted, f" ({TASK_NAMES[task]})" if several and task in TASK_NAMES else "")
     try:
         yield Update(progress("Measuring …" if session.loaded else "Loading the model, once …", "busy"))
         with session.only_one_measures(), closing(samples()) as taken:
@@ -114,7 +118,7 @@ def _take(state: Measuring, run: str, task: str, taken: Iterator[Sample]) -> Ite
             return
         if now - told >= SECONDS_BETWEEN:
             what, told = sample.what, now
-            yield Update(_words(what, sample), moved=pending)
+            yield Update(_words(what, sample, state.about), moved=pending)
             pending = False
     if state.run != run:
         return
@@ -140,10 +144,10 @@ def broken_off(state: Measuring) -> Update:
     return Update(state.said or None, moved=bool(state.said))
 
 
-def _words(what: str, sample: Sample) -> str:
+def _words(what: str, sample: Sample, about: str) -> str:
     left = "" if sample.left is None else f", about {_time(sample.left)} left"
     return progress(
-        f"Measuring {what}", "busy", detail=f"{sample.done} of {sample.of}{left}", done=sample.done, of=sample.of
+        f"Measuring {what}", "busy", detail=f"{sample.done} of {sample.of}{about}{left}", done=sample.done, of=sample.of
     )
 
 

@@ -12,7 +12,9 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from typing import Any
 
+from wino_viz.decoding import WinoSettings
 from wino_viz.plus import RULE, is_wino_plus
+from wino_viz.trace import Trace
 from wino_viz.ui.player import (
     lanes_message,
     new_run,
@@ -211,11 +213,26 @@ def _summary(decodings: Sequence[Any], verdicts: Sequence[dict[str, Any]]) -> st
     seconds = listed([f"{trace.timing['model_seconds']:.2f}" for trace in traces])
     words = f"Done in {passes} forward {'pass' if passes == '1' else 'passes'}, {seconds} s of model time."
     if len(verdicts) > 1:
-        return say(words)
+        return say(f"{words}{_why_wino_took_more(traces, verdicts)}")
     if is_wino_plus(traces[0].model):
         words = words.replace("Done", f"{decoder_words(traces[0].decoder, traces[0].model)}: done")
     look = {True: "right", False: "wrong"}.get(mark(verdicts[0]), "info")
     return say(f"{verdicts[0]['text']} {words}", look)
+
+
+def _why_wino_took_more(traces: Sequence[Trace], verdicts: Sequence[Mapping[str, Any]]) -> str:
+    """A sentence where a threshold alone was enough: or WINO looks worse than it is where there is nothing to take back."""
+    wino = next((trace for trace in traces if trace.decoder["name"] == "wino"), None)
+    plain = [trace.forward_passes for trace in traces if trace.decoder["name"] == "threshold"]
+    if wino is None or not plain or wino.revocations or not all(verdict["correct"] for verdict in verdicts):
+        return ""
+    if wino.forward_passes <= min(plain):
+        return ""
+    share = wino.decoder.get("draft_share", WinoSettings().draft_share)
+    return (
+        f" Nothing had to be taken back here, so a threshold alone was enough; WINO takes more passes, for it drafts at most "
+        f"{share:.0%} of the masks in one."
+    )
 
 
 def mark(verdict: Mapping[str, Any]) -> bool | None:
