@@ -137,7 +137,7 @@ def test_a_measurement_is_drawn_over_the_shipped_points_and_can_be_cancelled(pag
     )
     page.locator("#explore-tradeoff-stop").click()
     expect(told(page, TRADEOFF)).to_contain_text(
-        re.compile(r"Stopped after \d+ of 40 answers; what was measured stays")
+        re.compile(r"Stopped after \d+ of 40 answers \(Story\); what was measured stays")
     )
     with session.only_one_measures():  # others may measure: it is over
         made = paced.passes
@@ -164,7 +164,7 @@ def test_cells_can_be_measured_and_a_cell_opens_decode_by_mouse_and_by_keyboard(
     plot.scroll_into_view_if_needed()
     area = plot.locator(".nsewdrag").bounding_box()
     page.mouse.click(area["x"] + area["width"] * 0.3, area["y"] + area["height"] * 0.7)  # second column, second row
-    expect(page.locator("#decode-notice .notice")).to_contain_text("WINO, τ1 0.6, τ2 0.5, as in the figure: press Run.")
+    expect(page.locator("#decode-notice .notice")).to_contain_text("WINO, τ1 0.6, τ2 0.5, chosen in Explore: press Run.")
     expect(page.locator("#decode-run")).to_be_focused()
     values = [page.locator("#decode-decoder .for-wino input[type=number]").nth(n).input_value() for n in range(2)]
     assert values == ["0.6", "0.5"]
@@ -184,7 +184,7 @@ def test_cells_can_be_measured_and_a_cell_opens_decode_by_mouse_and_by_keyboard(
     page.locator("#explore-grid-open").focus()
     page.keyboard.press("Enter")
     expect(page.locator("#decode-notice .notice")).to_contain_text(
-        f"WINO, τ1 {tau1}, τ2 {tau2}, as in the figure: press Run."
+        f"WINO, τ1 {tau1}, τ2 {tau2}, chosen in Explore: press Run."
     )
     expect(page.locator("#decode-run")).to_be_focused()
 
