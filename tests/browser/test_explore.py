@@ -156,7 +156,7 @@ def test_cells_can_be_measured_and_a_cell_opens_decode_by_mouse_and_by_keyboard(
     choose(page, GRID, "τ2", "0.5")
     problems(page, GRID, 1)
     page.locator("#explore-grid-run").click()
-    expect(told(page, GRID)).to_contain_text("Done: 1 of 1 answer in", timeout=PATIENCE)
+    expect(told(page, GRID)).to_contain_text("Done: 1 of 1 answer (Story) in", timeout=PATIENCE)
     texts = page.locator("#explore-grid-chart .chart-plot").nth(1).evaluate("(box) => box.data[0].text.flat()")
     assert len([text for text in texts if "◇" in text]) == 1
 
