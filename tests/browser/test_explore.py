@@ -164,7 +164,9 @@ def test_cells_can_be_measured_and_a_cell_opens_decode_by_mouse_and_by_keyboard(
     plot.scroll_into_view_if_needed()
     area = plot.locator(".nsewdrag").bounding_box()
     page.mouse.click(area["x"] + area["width"] * 0.3, area["y"] + area["height"] * 0.7)  # second column, second row
-    expect(page.locator("#decode-notice .notice")).to_contain_text("WINO, τ1 0.6, τ2 0.5, chosen in Explore: press Run.")
+    expect(page.locator("#decode-notice .notice")).to_contain_text(
+        "WINO, τ1 0.6, τ2 0.5, chosen in Explore: press Run."
+    )
     expect(page.locator("#decode-run")).to_be_focused()
     values = [page.locator("#decode-decoder .for-wino input[type=number]").nth(n).input_value() for n in range(2)]
     assert values == ["0.6", "0.5"]
