@@ -26,7 +26,7 @@ record 1-two-wordings-collide wino "$problem_403" \
   'Parallel drafts take words and digits from two different sentences. The shadow block finds the ones that do not fit, and takes them back.'
 record 2-right-where-one-at-a-time-is-wrong wino "$problem_126" \
   'Right where one token at a time is wrong' \
-  'Standard decoding of this problem leaves out an event and can not go back. WINO drafts a sentence too early, takes seven tokens back, and ends right.'
+  'Standard decoding of this problem leaves out an event and can not go back. WINO takes seven tokens back on the way, and ends right.'
 record 3-a-sentence-is-rewritten wino "$problem_142" \
   'A whole sentence is rewritten' \
   'The last step begins in one wording and ends in another: sixteen tokens go back before it reads as one.'

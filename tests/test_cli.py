@@ -40,6 +40,12 @@ def test_decode_prints_the_answer_and_writes_the_trace(tmp_path: Path):
     assert trace.extra["record"] == PROBLEM
 
 
+def test_a_countdown_that_was_typed_is_decoded_with_its_preset_and_judged(capsys):
+    assert main(["decode", "--prompt", "11, 28, 3 -> 51", "--decoder", "threshold"]) == 0
+    said = capsys.readouterr().err
+    assert "1 forward pass " in said and "Right: 51 with every number once." in said
+
+
 def test_eval_prints_a_table_and_writes_rows_and_items(tmp_path: Path, capsys: pytest.CaptureFixture):
     data, out = tmp_path / "problems.jsonl", tmp_path / "result.json"
     data.write_text((json.dumps(PROBLEM) + "\n") * 3)

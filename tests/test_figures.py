@@ -195,6 +195,12 @@ def test_problems_without_difficulty_say_so(tmp_path, session):
     assert shown["plots"] == [] and shown["empty"]
 
 
+def test_what_was_measured_here_alone_is_not_said_to_lack_a_difficulty(tmp_path, session):
+    shown = message(tmp_path, session, DIFFICULTY, here=measured("wino:tau1=0.6:tau2=0.9"))
+    assert shown["plots"]
+    assert not any("no difficulty" in sentence for sentence in shown["sentences"])
+
+
 # ---- τ1 × τ2
 
 

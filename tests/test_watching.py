@@ -12,6 +12,7 @@ pytest.importorskip("gradio")
 
 from wino_viz.models.checkpoint import Checkpoint
 from wino_viz.session import Session
+from wino_viz.tasks.registry import prompt_of
 from wino_viz.ui import watching
 from wino_viz.ui.watching import BROKEN, Current, Update, broken_off, mark, stop, watch
 
@@ -165,3 +166,16 @@ def test_three_decodings_take_turns_each_in_its_own_model(mini, current):
 )
 def test_a_right_answer_with_something_wrong_beside_it_gets_no_tick(correct, faithful, expected):
     assert mark({"correct": correct, "faithful": faithful, "text": ""}) is expected
+
+
+def test_where_nothing_is_taken_back_the_page_says_why_wino_took_more_passes(current, mini):
+    session = Session(load=lambda name: mini)
+    prompt = prompt_of({"task": "countdown", "numbers": [11, 28, 3], "target": 51})
+    size = {"gen_length": 32, "block_length": 32}
+
+    def notice(*names: str) -> str:
+        begun = [(session.settings(name, task="countdown")) for name in names]
+        return notices(watch(current, lambda: [session.start(prompt, each, **size) for each in begun], True))[-1]
+
+    assert "it drafts at most 70% of the masks in one" in notice("threshold", "wino")
+    assert "at most" not in notice("standard", "wino")
