@@ -450,7 +450,7 @@ def test_three_lanes_stand_side_by_side_and_each_is_named_told_and_drawn(open_pa
     plain = sample_trace(ThresholdSettings(0.6))
     plus = replace(sample_trace(ThresholdSettings(0.7)), model="llada-mini-wino-plus")
     page = open_page(html=standalone_page(lanes_message([plain, TRACE, plus]), lanes=3))
-    names = ["threshold, τ 0.60", "WINO, τ1 0.60, τ2 0.90", "WINO+, τ 0.70"]
+    names = ["Threshold, τ 0.6", "WINO, τ1 0.6, τ2 0.9", "WINO+, τ 0.7"]
     expect(page.locator(".wp-lane-title")).to_have_text(names)
     boxes = [lane.bounding_box() for lane in page.locator(".wp-lane").all()]
     assert len({box["y"] for box in boxes}) == 1
@@ -474,7 +474,7 @@ def test_three_lanes_stand_side_by_side_and_each_is_named_told_and_drawn(open_pa
 def test_a_single_lane_is_named_where_its_model_makes_it_another_decoder(open_page):
     plus = replace(sample_trace(ThresholdSettings(0.7)), model="runs/llada-mini-wino-plus")
     page = open_page(html=standalone_page(trace_message(plus)))
-    expect(page.get_by_role("heading", name="WINO+, τ 0.70")).to_be_visible()
+    expect(page.get_by_role("heading", name="WINO+, τ 0.7")).to_be_visible()
     send(page, trace_message(TRACE))
     expect(page.locator(".wp-lane-title")).to_be_hidden()
 

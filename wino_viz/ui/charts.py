@@ -14,9 +14,8 @@ import plotly.graph_objects as go
 
 from wino_viz.decoding import DECODERS
 from wino_viz.evaluation.result_files import Counted, ResultFile, Row
-from wino_viz.plus import RULE, SUFFIX
-from wino_viz.ui.figures import NAMES
-from wino_viz.ui.watching import decoder_words
+from wino_viz.names import decoder_name, decoder_words
+from wino_viz.plus import SUFFIX
 
 INK, SOFT, LINE, PAPER, FRONT = "#1c2027", "#5b616b", "#e3e1db", "#ffffff", "#f0e4c3"
 DARK_INK, DARK_PAPER = "#ecebe7", "#17191e"
@@ -116,11 +115,9 @@ def series_of(files: Sequence[ResultFile], here: Sequence[Row], main: str) -> li
 
 def _label(model: str, name: str, main: str) -> str:
     """What a series is called: its decoder, and whose it is where it is not the app's own model's."""
-    if model == main:
-        return decoder_name(name)
-    if model == main + SUFFIX:
-        return "WINO+" if name == RULE else f"WINO+ model, {decoder_name(name)}"
-    return f"{decoder_name(name)} · {plain(model)}"
+    if model in (main, main + SUFFIX):
+        return plain(decoder_name(name, model))
+    return plain(f"{decoder_name(name)} · {model}")
 
 
 def usual_row(rows: Sequence[Row], settings: Mapping[str, Any] | None) -> Row | None:
@@ -136,10 +133,6 @@ def usual_row(rows: Sequence[Row], settings: Mapping[str, Any] | None) -> Row | 
 def plain(text: str) -> str:
     """Text for a label: Plotly reads some HTML in labels, and a name in a file may hold any."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
-def decoder_name(name: str) -> str:
-    return NAMES.get(name, plain(name))
 
 
 def row_words(row: Row, model: str = "") -> str:

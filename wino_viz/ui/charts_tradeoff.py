@@ -132,7 +132,7 @@ def _compared(pair: Mapping[str, Any]) -> str:
         return f"{same}, both were right on the same ones."
     sure = "hardly explains" if pair["p_value"] < 0.05 else "may well explain"
     return (
-        f"{same}, WINO alone was right {_times(wino)} and standard alone {_times(standard)}, a difference that chance {sure} "
+        f"{same}, WINO alone was right {_times(wino)} and Standard alone {_times(standard)}, a difference that chance {sure} "
         f"(McNemar’s p = {pair['p_value']:.2g})."
     )
 

@@ -105,8 +105,7 @@ def _matched(key: str, choices: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _name(names: Sequence[str], choices: Mapping[str, Any]) -> str:
-    labels = [choices[name].label for name in names if name != NONE]
-    return ", ".join([labels[0], *(label.lower() if label == "Threshold" else label for label in labels[1:])])
+    return ", ".join(choices[name].label for name in names if name != NONE)
 
 
 def _recorded(session: Any, recorded: Sequence[Example]) -> str | None:

@@ -9,13 +9,14 @@ from typing import Any
 
 import gradio as gr
 
+from wino_viz.names import decoder_words
 from wino_viz.tasks.registry import prompt_of
 from wino_viz.ui.decoder_form import WINO, DecoderForm, decoder_choices
 from wino_viz.ui.examples import Example, best_example
 from wino_viz.ui.forms import HIDDEN, MODEL_QUEUE, CanvasForm, Forms, ProblemForm
 from wino_viz.ui.player import Player, clear_message
 from wino_viz.ui.take import take_away
-from wino_viz.ui.watching import Current, Update, broken_off, decoder_words, stop, watch
+from wino_viz.ui.watching import Current, Update, broken_off, stop, watch
 from wino_viz.ui.widgets import Notice, say
 
 OWN = -1  # in the list of examples: none of them

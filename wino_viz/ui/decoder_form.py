@@ -17,9 +17,10 @@ from typing import Any
 
 import gradio as gr
 
-from wino_viz.plus import RULE, is_wino_plus
+from wino_viz.models.files import is_wino_plus
+from wino_viz.names import NAMES, decoder_name
+from wino_viz.plus import RULE
 
-RULES = {"standard": "Standard", "threshold": "Threshold", "factor": "Factor", "prophet": "Prophet", "wino": "WINO"}
 WINO, PLUS, NONE = "wino", "wino-plus", "none"
 REMASKING = [("most confident", "low_confidence"), ("at random", "random")]
 MOST_TOKENS_PER_STEP = 32
@@ -66,8 +67,8 @@ class Chosen:
 
 def decoder_choices(session: Any, plus: Any = None) -> list[DecoderChoice]:
     """Every rule on the model of `session`, and WINO+ where `plus` has its model."""
-    choices = [DecoderChoice(rule, label, rule, session) for rule, label in RULES.items()]
-    return choices if plus is None else [*choices, DecoderChoice(PLUS, "WINO+", RULE, plus)]
+    choices = [DecoderChoice(rule, label, rule, session) for rule, label in NAMES.items()]
+    return choices if plus is None else [*choices, DecoderChoice(PLUS, decoder_name(RULE, plus.model), RULE, plus)]
 
 
 class DecoderForm:

@@ -23,7 +23,6 @@ from wino_viz.trace import dumps
 
 MODELS = Path(__file__).parents[2] / "assets" / "models"
 REPORTED = Path(__file__).parents[2] / "assets" / "reported.json"
-NAMES = {"standard": "Standard", "threshold": "Threshold", "factor": "Factor", "prophet": "Prophet", "wino": "WINO"}
 DECIMALS = 4
 MAKE, MAKE_SHADOW = "make results", "python -m wino_viz bench --shadow --out assets/results/shadow.json"
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from wino_viz.decoding import WinoSettings
-from wino_viz.plus import RULE, is_wino_plus
+from wino_viz.models.files import is_wino_plus
+from wino_viz.names import decoder_words
 from wino_viz.trace import Trace
 from wino_viz.ui.player import (
     lanes_message,
@@ -257,26 +258,3 @@ def listed(values: Sequence[Any]) -> str:
     """Values in words: "12", "12 and 7", "12, 7 and 5"."""
     *most, last = map(str, values)
     return f"{', '.join(most)} and {last}" if most else last
-
-
-def decoder_words(decoder: Mapping[str, Any], model: str = "") -> str:
-    """A decoder and its settings in words; `model` is the name of what it decodes with."""
-    words = _rule_words(decoder)
-    if not is_wino_plus(model):
-        return words
-    return f"WINO+, τ {decoder.get('tau')}" if decoder["name"] == RULE else f"WINO+ model, {words}"
-
-
-def _rule_words(decoder: Mapping[str, Any]) -> str:
-    name = decoder["name"]
-    if name == "wino":
-        return f"WINO, τ1 {decoder.get('tau1')}, τ2 {decoder.get('tau2')}"
-    if name == "threshold":
-        return f"Threshold, τ {decoder.get('tau')}"
-    if name == "factor":
-        return f"Factor, f {decoder.get('f')}"
-    if name == "prophet":
-        return f"Prophet, gaps {decoder.get('gap_early')}, {decoder.get('gap_middle')}, {decoder.get('gap_late')}"
-    tokens = decoder.get("tokens_per_step", 1)
-    random = ", at random" if decoder.get("remasking") == "random" else ""
-    return f"Standard, {tokens} {'token' if tokens == 1 else 'tokens'} a pass{random}"
