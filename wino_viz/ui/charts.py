@@ -52,6 +52,8 @@ FONT = (
     'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "Noto Sans", Arial, sans-serif'  # the page's own
 )
 
+MOST_NAMED = 4  # points in a sentence
+
 Usual = Callable[[str, str], Mapping[str, Any] | None]  # (model, decoder's name) -> its preset's settings
 
 
@@ -153,6 +155,18 @@ def right_words(row: Counted) -> str:
         f"{percent(row.accuracy, 1)} right ({row.correct} of {row.judged}; 95 % interval {100 * low:.0f} to "
         f"{percent(high)})"
     )
+
+
+def here_words(rows: Sequence[Row], main: str) -> str:
+    """What was measured here, in a sentence: for a figure whose other words are about shipped points."""
+    judged = [row for row in rows if row.accuracy is not None]
+    said = [
+        f"{row_words(row, row.model or main)}: {right_words(row)}, in {row.mean_forward_passes:.1f} passes"
+        for row in judged[:MOST_NAMED]
+    ]
+    if more := len(judged) - len(said):
+        said.append(f"{more} more in the table below")
+    return f"Measured here, so far nowhere else. {'; '.join(said)}." if said else ""
 
 
 def tip(words: str, row: Row, here: bool) -> str:
