@@ -108,6 +108,15 @@ def test_what_is_chosen_is_read_each_with_its_model_and_none_is_left_out(session
         forms.read("arithmetic", "arithmetic", wrong)
 
 
+def test_a_field_that_was_emptied_is_named(sessions):
+    forms = some_forms(sessions)
+    for label in ("τ1 · draft above", "Generation length", "Seed"):
+        values = chosen_values(forms, "wino", PLUS, NONE)
+        values[next(n for n, part in enumerate(forms.parts) if part.label == label)] = None
+        with pytest.raises(ValueError, match=f"“{label}” is empty: it needs a number"):
+            forms.read("arithmetic", "arithmetic", values)
+
+
 def test_a_problem_of_another_kind_gets_its_own_presets_from_each_model(sessions):
     forms = some_forms(sessions)
     chosen, size = forms.read("sudoku", "arithmetic", chosen_values(forms, "wino", PLUS, NONE))

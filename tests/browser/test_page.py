@@ -248,7 +248,7 @@ def test_stop_with_nothing_running_says_so(page):
     expect(say(page)).to_have_text("Nothing is running now.")
 
 
-@pytest.mark.parametrize("gap", [40, 110])
+@pytest.mark.parametrize("gap", [0, 5, 40, 110])  # ms
 def test_a_stop_right_after_run_has_the_last_word(page, session, gap):
     """Stop overtakes a run that has just been asked for; "Decoding …" once stood there until the next click."""
     choose(page.locator("#decode-decoder"), "Standard")
@@ -414,8 +414,50 @@ def test_a_phone_needs_no_sideways_scrolling(url, open_page, dark):
         page.get_by_role("tab", name=tab).click()
         expect(page.locator(".wp-block:visible").first).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        for fold in page.locator(".fold-button:visible").all():
+            fold.click()
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
     paper = page.locator("body").evaluate("(body) => getComputedStyle(body).backgroundColor")
     assert (max(map(int, re.findall(r"\d+", paper)[:3])) < 60) == dark
+
+
+def test_on_a_phone_the_forms_are_folded_and_the_player_stands_near_the_top(url, open_page):
+    page = ready(open_page(url, width=390, height=800, touch=True))
+    expect(page.locator("#decode-player .wp-legend")).to_be_in_viewport()
+    expect(page.locator("#decode-player .wp-prompt-text")).to_be_visible()  # for the form that shows it is folded
+    expect(prompt_of(page)).to_be_hidden()
+    fold = page.get_by_role("button", name="Problem and decoder", exact=True)
+    fold.press("Enter")
+    expect(fold).to_have_attribute("aria-expanded", "true")
+    expect(prompt_of(page)).to_be_visible()
+    text = prompt_of(page).evaluate("(text) => [text.clientHeight, text.scrollHeight]")
+    assert text[0] >= text[1]  # as high as its text
+    expect(page.locator("#decode-player .wp-prompt-text")).to_be_hidden()
+    fold.click()
+    expect(page.locator("#decode-decoder")).to_be_hidden()
+    page.set_viewport_size({"width": 1280, "height": 900})
+    expect(page.locator("#decode-decoder")).to_be_visible()
+    expect(fold).to_be_hidden()
+
+
+def test_a_long_title_ends_before_the_arrow_of_its_list(url, open_page):
+    page = ready(open_page(url, width=330, height=800))
+    title = page.locator("#decode-examples input")
+    title.evaluate("(input) => (input.value = 'A very long title of a recorded example, that nobody can read')")
+    free = "(input) => input.getBoundingClientRect().right - parseFloat(getComputedStyle(input).paddingRight)"
+    arrow = page.locator("#decode-examples .icon-wrap").bounding_box()
+    assert title.evaluate(free) <= arrow["x"]
+
+
+def test_in_a_comparison_the_controls_stay_in_view_beside_the_text(url, open_page):
+    page = ready(open_page(url))
+    page.get_by_role("tab", name="Compare").click()
+    page.locator("#compare-player .wp-lanes").scroll_into_view_if_needed()
+    expect(page.locator("#compare-player .wp-block").first).to_be_in_viewport()
+    for name in ("Play", "Last pass"):
+        expect(page.locator("#compare-player").get_by_role("button", name=name)).to_be_in_viewport(ratio=1)
+    table, player = (page.locator(f"#compare-{part}").bounding_box() for part in ("figures", "player"))
+    assert table["y"] > player["y"] + player["height"]
 
 
 def test_on_a_phone_run_brings_the_player_into_view(url, open_page):
@@ -450,13 +492,14 @@ def test_wrong_values_get_a_sentence_beside_run(page, session):
     for label, value, sentence in (
         ("Block length", "24", "gen_length 32 is not a multiple of block_length 24"),
         ("Seed", "-3", "seed must be a whole number, 0 to"),
-        ("Seed", "", "seed is empty"),
+        ("Seed", "", "“Seed” is empty: it needs a number"),
+        ("Generation length", "", "“Generation length” is empty: it needs a number"),
     ):
         set_number(page, label, value)
         run(page)
         expect(say(page)).to_contain_text(sentence)
-        if label == "Block length":
-            set_number(page, label, str(BLOCK))
+        if "length" in label:
+            set_number(page, label, str(BLOCK if label == "Block length" else LENGTH))
     assert session.running == 0
     set_number(page, "Seed", "7")
     run(page)

@@ -203,6 +203,15 @@ def test_counters_follow_the_playhead(player):
     expect(page.locator(".wp-counter-revoked dt")).to_have_text("taken back, 4 now")
 
 
+def test_what_belongs_to_this_pass_is_told_from_what_belongs_to_the_whole_run(player):
+    page = player(at=busiest(TRACE))
+    for when, names in (("up to this pass", "passes rate revoked time"), ("whole run", "reduction")):
+        group = page.get_by_role("group", name=when)
+        expect(group).to_contain_text(when)
+        found = group.locator(".wp-counter").evaluate_all("(all) => all.map((one) => one.className.split('-').at(-1))")
+        assert found == names.split()
+
+
 def test_the_summary_says_what_a_pass_did_and_is_announced(player):
     k = busiest(TRACE)
     page = player(at=k)
@@ -463,6 +472,8 @@ def test_three_lanes_stand_side_by_side_and_each_is_named_told_and_drawn(open_pa
     expect(page.locator(".wp > .wp-hidden")).to_have_text(said)
     expect(playhead(page)).to_have_attribute("aria-valuetext", re.compile(re.escape(said)))
     expect(page.locator(".wp-bars-drafted")).to_have_count(3)
+    written = page.locator(".wp-playhead ~ .wp-plot-words")  # drawn later than the playhead, which would cross them
+    expect(written.locator("text").filter(has_text="τ")).to_have_text(names)
     go_to(page, plus.forward_passes)
     token(page, 0, lane=2).click()
     expect(page.locator(".wp-card")).to_contain_text("This decoder never checks a token again")

@@ -177,6 +177,7 @@ def test_a_phone_shows_three_lanes_one_above_the_other(url, open_page):
     expect(lanes).to_have_count(3)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     assert len({lane.bounding_box()["x"] for lane in lanes.all()}) == 1
+    page.get_by_role("button", name="Problem and decoders").click()
     for option in page.locator("#compare-third-decoder .which-decoder label").all():
         box = option.bounding_box()
         assert box["x"] >= 0 and box["x"] + box["width"] <= 390

@@ -245,7 +245,7 @@ class FramePainter:
             (f"{frame.number} of {passes}", "forward passes", "passes"),
             (f"{frame.placed / frame.number:.1f}" if frame.number else "–", "tokens per pass", "per pass"),
             (str(frame.revocations), f"taken back, {now} now" if now else "taken back", "taken back"),
-            (f"{trace.step_reduction:.1f}×" if whole else "–", "fewer passes than one by one", "fewer passes"),
+            (f"{trace.step_reduction:.1f}×" if whole else "–", "fewer passes, whole run", "fewer, whole run"),
         ]
         if not verifies(trace):
             del counters[2]

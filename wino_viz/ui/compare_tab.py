@@ -15,7 +15,7 @@ from wino_viz.ui.examples import Example, best_example, most_telling_pass, recor
 from wino_viz.ui.forms import HIDDEN, MODEL_QUEUE, CanvasForm, Forms, ProblemForm
 from wino_viz.ui.player import MOST_LANES, Player, clear_message, lanes_message
 from wino_viz.ui.watching import Current, figures_row, watch
-from wino_viz.ui.widgets import Figures, Notice, figures, say
+from wino_viz.ui.widgets import Figures, Fold, Notice, figures, say
 
 LANES = (("compare-left", "First decoder"), ("compare-right", "Second decoder"), ("compare-third", "Third decoder"))
 # What is worth seeing side by side, each filled in by one press; the last is how the tab opens.
@@ -35,7 +35,8 @@ def compare_tab(session: Any, examples: Sequence[Example], plus: Any = None) -> 
     recorded = recorded_together(examples, [(choice.rule, choice.key == PLUS) for choice in lanes])
     shown = recorded[0] if recorded else best_example(examples)
     first = [example.trace.decoder for example in recorded] or [_matched(key, choices) for key in opening]
-    with gr.Row(elem_classes="wv-panel compare-form"):
+    with gr.Row(elem_classes=["wv-panel", "compare-form", "foldable"]):
+        Fold("Problem and decoders")
         with gr.Column(min_width=280, elem_classes="compare-problem"):
             problem = ProblemForm(
                 session, "compare", shown.record if shown else session.new_problem(4, 0, session.tasks[0])
@@ -58,8 +59,8 @@ def compare_tab(session: Any, examples: Sequence[Example], plus: Any = None) -> 
             notice = Notice(say(RECORDED if recorded else "Press Run."), elem_id="compare-notice")
         with gr.Column(min_width=240, elem_classes="compare-canvas"):
             canvas = CanvasForm(session, "compare")
-    table = Figures(_recorded_figures(session, recorded), label="Figures side by side", elem_id="compare-figures")
     player = Player(_recorded(session, recorded), lanes=MOST_LANES, fold_prompt=True, elem_id="compare-player")
+    table = Figures(_recorded_figures(session, recorded), label="Figures side by side", elem_id="compare-figures")
 
     current = gr.State(Current())
     forms = Forms(decoders, canvas, matched=True)

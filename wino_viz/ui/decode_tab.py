@@ -17,7 +17,7 @@ from wino_viz.ui.forms import HIDDEN, MODEL_QUEUE, CanvasForm, Forms, ProblemFor
 from wino_viz.ui.player import Player, clear_message
 from wino_viz.ui.take import take_away
 from wino_viz.ui.watching import Current, Update, broken_off, stop, watch
-from wino_viz.ui.widgets import Notice, say
+from wino_viz.ui.widgets import Fold, Notice, say
 
 OWN = -1  # in the list of examples: none of them
 
@@ -64,7 +64,7 @@ def decode_tab(session: Any, examples: Sequence[Example], plus: Any = None) -> D
     """Builds the tab inside the page that is being made; `plus` has the model of the choice WINO+."""
     shown = best_example(examples)
     with gr.Row(elem_classes="sides"):
-        with gr.Column(scale=0, min_width=300, elem_classes="wv-panel"):
+        with gr.Column(scale=0, min_width=300, elem_classes=["wv-panel", "foldable"]):
             choice = gr.Dropdown(
                 [("none: a run of your own", OWN), *((example.title, n) for n, example in enumerate(examples))],
                 value=examples.index(shown) if shown else OWN,
@@ -73,6 +73,7 @@ def decode_tab(session: Any, examples: Sequence[Example], plus: Any = None) -> D
                 visible=bool(examples),
                 elem_id="decode-examples",
             )
+            Fold("Problem and decoder")
             problem = ProblemForm(
                 session, "decode", shown.record if shown else session.new_problem(4, 0, session.tasks[0])
             )

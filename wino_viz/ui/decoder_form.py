@@ -100,6 +100,7 @@ class DecoderForm:
                 with gr.Column(elem_classes=f"for-{choice.key}", min_width=200):
                     begins = choice.usual().to_dict() | dict((first or {}) if choice.key == chosen else {})
                     components[choice.key] = _controls(choice.rule, SimpleNamespace(**begins))
+        self._labels = {(key, name): part.label for key, own in components.items() for name, part in own.items()}
         self.keys = [(key, setting) for key, own in components.items() for setting in own]
         self.inputs = [self.name, *(component for own in components.values() for component in own.values())]
 
@@ -108,6 +109,7 @@ class DecoderForm:
         if name == NONE:
             return None
         said = {setting: value for (owner, setting), value in zip(self.keys, values, strict=True) if owner == name}
+        refuse_empty({self._labels[name, setting]: value for setting, value in said.items()})
         choice = self.choices[name]
         return Chosen(choice.session, choice.session.settings(choice.rule, **said))
 
@@ -131,6 +133,13 @@ class DecoderForm:
         kin = is_wino_plus(trace.model)
         best = min(fits, key=lambda c: (c.session.model != trace.model, (c.key == PLUS) != kin), default=None)
         return best and best.key
+
+
+def refuse_empty(values: Mapping[str, Any]) -> None:
+    """Fields that were emptied are None: ValueError with one sentence for the first of them, by its label."""
+    for label, value in values.items():
+        if value is None:
+            raise ValueError(f"“{label}” is empty: it needs a number")
 
 
 def _controls(rule: str, usual: Any) -> dict[str, Any]:

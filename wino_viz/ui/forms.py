@@ -18,7 +18,7 @@ import gradio as gr
 from wino_viz import untrusted
 from wino_viz.problems import about, asked_problem, read_problem
 from wino_viz.tasks.registry import prompt_of
-from wino_viz.ui.decoder_form import WINO, AnySlider, Chosen, DecoderForm
+from wino_viz.ui.decoder_form import WINO, AnySlider, Chosen, DecoderForm, refuse_empty
 from wino_viz.ui.watching import refusal
 from wino_viz.ui.widgets import say
 
@@ -265,13 +265,10 @@ class CanvasForm:
         """The lengths that suit a task, as arguments of `Session.start`."""
         return dict(zip(("gen_length", "block_length"), self._session.lengths(task), strict=True))
 
-    @staticmethod
-    def read(gen_length: Any, block_length: Any, temperature: Any, seed: Any) -> dict[str, Any]:
+    def read(self, gen_length: Any, block_length: Any, temperature: Any, seed: Any) -> dict[str, Any]:
         """The canvas arguments of `Session.start` from the values of `inputs`; ValueError for one that is empty."""
         values = {"gen_length": gen_length, "block_length": block_length, "temperature": temperature, "seed": seed}
-        for name, value in values.items():
-            if value is None:
-                raise ValueError(f"{name} is empty: it needs a number")
+        refuse_empty(dict(zip([part.label for part in self.inputs], values.values(), strict=True)))
         return values
 
     @staticmethod
