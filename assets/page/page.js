@@ -63,7 +63,14 @@ function figuresRow(row) {
   return line;
 }
 
+let pressed = 0;
+
+// The presses on Run, numbered: the server gets their numbers, as runs and stops may reach it in another order.
+const nextPress = () => (pressed += 1);
+const presses = () => pressed;
+
 // Run was pressed: say so before the server does (the run may have to wait its turn), and bring the player into view.
+// Returns the number of the press.
 function onRun(prefix) {
   const notice = document.querySelector(`#${prefix}-notice .notice`);
   if (notice) showNotice(notice, { look: "busy", text: "Waiting for a free place …" });
@@ -72,6 +79,7 @@ function onRun(prefix) {
     const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
     player.scrollIntoView({ block: "start", behavior: calm ? "auto" : "smooth" });
   }
+  return nextPress();
 }
 
 // Values were filled in from another tab, and this one is just being opened: they come into view with Run under them, which
@@ -121,7 +129,7 @@ function installPage() {
   document.head.append(style);
   document.addEventListener("blur", keepEmpty, true);
   window.winoPage = {
-    notice: showNotice, figures: showFigures, mask: showMask, onRun, showRun, fold: showFold,
+    notice: showNotice, figures: showFigures, mask: showMask, onRun, presses, showRun, fold: showFold,
     picture: showPicture, bring: showInput, chips: showChips, words: showWords, onPictureRun, take: showTake,
     chart: showChart, progress: showProgress, reported: showReported,
   };

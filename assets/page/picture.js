@@ -264,7 +264,8 @@ function tint(code) {
 function onPictureRun() {
   sayOfPicture({ look: "busy", text: "Waiting for a free place …" });
   const [squares, stage] = [".picture-top", ".picture-stage"].map((name) => document.querySelector(name));
-  if (!squares || !stage) return;
+  const press = nextPress();
+  if (!squares || !stage) return press;
   const together = stage.getBoundingClientRect().top - squares.getBoundingClientRect().bottom < 40;
   const first = together ? squares : stage;
   if (!together) stage.style.minHeight = `${window.innerHeight}px`; // an empty player is too low to be scrolled to the top
@@ -274,4 +275,5 @@ function onPictureRun() {
     const calm = Math.abs(top) > window.innerHeight || matchMedia("(prefers-reduced-motion: reduce)").matches;
     first.scrollIntoView({ block: "start", behavior: calm ? "auto" : "smooth" });
   }
+  return press;
 }

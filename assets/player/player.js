@@ -11,6 +11,7 @@ const PASS_MS = 900; // a pass at speed 1
 const SPEEDS = [0.25, 0.5, 1, 2, 4, 8];
 const ANNOUNCE_MS = 2500; // between announcements while the playhead moves by itself
 // px; below this the card is a sheet at the bottom, and lanes stand one above the other
+const HIDDEN_BELOW = 60; // px: less of a block than this is as good as nothing
 const NARROW = 700;
 const NARROW_OF_THREE = 860;
 
@@ -243,8 +244,19 @@ class Player {
     }, PASS_MS / this.speed);
   }
 
+  // The text of a single lane comes out from behind the timeline and the controls, which are kept in view before it.
+  _reveal() {
+    const [lane] = this.lanes;
+    if (this.lanes.length > 1 || !lane.replay) return;
+    const block = lane.canvas.blocks[lane.replay.frame(Math.min(this.k, lane.replay.passes)).current];
+    if (block && block.section.getBoundingClientRect().top > lane.summary.getBoundingClientRect().top - HIDDEN_BELOW) {
+      block.section.scrollIntoView({ block: "nearest" });
+    }
+  }
+
   _move(by) {
     this.pause();
+    this._reveal();
     this.goTo(this.k + by);
   }
 
@@ -253,7 +265,7 @@ class Player {
     const target = event.target;
     if (target.closest("input, textarea, select, [contenteditable]")) return;
     const actions = {
-      " ": () => (this.playing ? this.pause() : this.play()),
+      " ": () => (this.playing ? this.pause() : this._reveal() || this.play()),
       ArrowLeft: () => this._move(-1),
       ArrowRight: () => this._move(1),
       Home: () => this._move(-Infinity),
@@ -537,7 +549,7 @@ class Player {
     const buttons = {
       first: ["First: everything masked (Home)", () => this._move(-Infinity)],
       back: ["One pass back (left arrow)", () => this._move(-1)],
-      play: ["Play", () => (this.playing ? this.pause() : this.play())],
+      play: ["Play", () => (this.playing ? this.pause() : this._reveal() || this.play())],
       forward: ["One pass forward (right arrow)", () => this._move(1)],
       last: ["Last pass (End)", () => this.followLive()],
     };

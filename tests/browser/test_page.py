@@ -269,6 +269,23 @@ def test_a_stop_right_after_run_has_the_last_word(page, session, gap):
     expect(say(page)).to_contain_text("Done in", timeout=60_000)
 
 
+def test_stops_and_runs_at_once_end_as_the_last_of_them_says(page, session):
+    """Of eight pairs sent at once, one run used to reach the server after its stop, and went on."""
+    choose(page.locator("#decode-decoder"), "Standard")
+    press = """(last) => {
+        for (let i = 0; i < 8; i += 1) for (const name of ["run", "stop"]) document.querySelector(`#decode-${name}`).click();
+        if (last) document.querySelector("#decode-run").click();
+    }"""
+    page.evaluate(press, False)
+    expect(say(page)).to_have_text(re.compile(r"Stopped (before the first pass|after \d+ pass(es)?)\."))
+    wait_until(lambda: session.running == 0)
+    page.wait_for_timeout(1500)  # all that was on its way has arrived
+    expect(say(page)).to_have_text(re.compile(r"Stopped (before the first pass|after \d+ pass(es)?)\."))
+    assert session.running == 0
+    page.evaluate(press, True)
+    expect(say(page)).to_contain_text("Done in", timeout=60_000)
+
+
 def test_run_pressed_again_begins_anew(page, session):
     choose(page.locator("#decode-decoder"), "Standard")
     run(page)

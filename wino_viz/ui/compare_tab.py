@@ -23,7 +23,7 @@ WITHOUT_PLUS = (("standard", "threshold", WINO), ("standard", WINO, NONE))
 WITH_PLUS = (("standard", WINO, NONE), ("threshold", WINO, PLUS))
 RECORDED = "Below: recorded. Press Run to decode anew."
 MATCHED = "Threshold gets WINO’s τ1: the same lenient drafting, never checked. Press Run."
-ON_RUN = "(...values) => { winoPage.onRun('compare'); return values; }"
+ON_RUN = "(press, ...values) => [winoPage.onRun('compare'), ...values]"
 
 
 def compare_tab(session: Any, examples: Sequence[Example], plus: Any = None) -> None:
@@ -62,16 +62,16 @@ def compare_tab(session: Any, examples: Sequence[Example], plus: Any = None) -> 
     player = Player(_recorded(session, recorded), lanes=MOST_LANES, fold_prompt=True, elem_id="compare-player")
     table = Figures(_recorded_figures(session, recorded), label="Figures side by side", elem_id="compare-figures")
 
-    current = gr.State(Current())
+    press, current = gr.Number(visible=False), gr.State(Current())
     forms = Forms(decoders, canvas, matched=True)
 
-    def run_all(current: Current, task: str, prompt: str, record: dict, *values: Any) -> Iterator[tuple]:
+    def run_all(press: Any, current: Current, task: str, prompt: str, record: dict, *values: Any) -> Iterator[tuple]:
         def start() -> list[Any]:
             asked = problem.read(prompt, record)
             chosen, size = forms.read(problem.known(asked), task, values)
             return [each.start(prompt, **size, record=asked) for each in chosen]
 
-        for update in watch(current, start, forms.loaded(values)):
+        for update in watch(current, start, forms.loaded(values), press=press):
             yield *shown_parts(update), gr.skip() if update.rows is None else figures(update.rows)
 
     def make_room(current: Current) -> tuple:
@@ -86,14 +86,14 @@ def compare_tab(session: Any, examples: Sequence[Example], plus: Any = None) -> 
 
     running = run.click(
         run_all,
-        [current, *problem.inputs, *forms.parts],
+        [press, current, *problem.inputs, *forms.parts],
         [player, notice, table],
         js=ON_RUN,
         trigger_mode="multiple",
         **MODEL_QUEUE,
         **HIDDEN,
     )
-    on_end(running, stop_button, current, player, notice)
+    on_end(running, stop_button, press, current, player, notice)
     problem.on_new(make_room, [current], [player, notice, table], forms)
     problem.on_typed(current, notice, forms)
     for button, names in zip(buttons, sets, strict=True):

@@ -21,8 +21,9 @@ from wino_viz.ui.widgets import Fold, Notice, say
 
 OWN = -1  # in the list of examples: none of them
 
-# What the browser does at once, before the server answers.
-ON_RUN = "(...values) => { winoPage.onRun('decode'); return values; }"
+# What the browser does at once, before the server answers; the first value that it sends is the number of the press on Run.
+ON_RUN = "(press, ...values) => [winoPage.onRun('decode'), ...values]"
+ON_STOP = "(press, ...values) => [winoPage.presses(), ...values]"
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,16 +92,16 @@ def decode_tab(session: Any, examples: Sequence[Example], plus: Any = None) -> D
             )
             take_away("decode-player")
 
-    current = gr.State(Current())
+    press, current = gr.Number(visible=False), gr.State(Current())
     forms = Forms([decoder], canvas)
 
-    def run_one(current: Current, task: str, prompt: str, record: dict, *values: Any) -> Iterator[tuple]:
+    def run_one(press: Any, current: Current, task: str, prompt: str, record: dict, *values: Any) -> Iterator[tuple]:
         def start() -> list[Any]:
             asked = problem.read(prompt, record)
             [chosen], size = forms.read(problem.known(asked), task, values)
             return [chosen.start(prompt, **size, record=asked)]
 
-        for update in watch(current, start, forms.loaded(values)):
+        for update in watch(current, start, forms.loaded(values), press=press):
             yield *shown_parts(update), OWN if update.player else gr.skip()
 
     def show_example(current: Current, index: int) -> tuple:
@@ -124,14 +125,14 @@ def decode_tab(session: Any, examples: Sequence[Example], plus: Any = None) -> D
 
     watching = run.click(
         run_one,
-        [current, *problem.inputs, *forms.parts],
+        [press, current, *problem.inputs, *forms.parts],
         [player, notice, choice],
         js=ON_RUN,
         trigger_mode="multiple",
         **MODEL_QUEUE,
         **HIDDEN,
     )
-    on_end(watching, stop_button, current, player, notice)
+    on_end(watching, stop_button, press, current, player, notice)
     problem.new.click(None, cancels=[watching], **HIDDEN)  # also a run that still waits for its turn
     if isinstance(problem.task, gr.Radio):
         problem.task.input(None, cancels=[watching], **HIDDEN)
@@ -160,13 +161,16 @@ def shown_parts(update: Update) -> tuple:
     return update.player or gr.skip(), update.notice or gr.skip()
 
 
-def on_end(watching: Any, button: gr.Button, current: gr.State, player: Player, notice: Notice) -> None:
+def on_end(
+    watching: Any, button: gr.Button, press: gr.Number, current: gr.State, player: Player, notice: Notice
+) -> None:
     """`button` stops the run of `watching`, also one that still waits for its turn; a run that fails says so."""
 
     button.click(
-        lambda current: shown_parts(stop(current)),
-        current,
+        lambda press, current: shown_parts(stop(current, press)),
+        [press, current],
         [player, notice],
+        js=ON_STOP,
         cancels=[watching],
         concurrency_limit=None,
         **HIDDEN,

@@ -15,7 +15,7 @@ import gradio as gr
 from wino_viz.pictures import data_url
 from wino_viz.tasks.scenes_wording import CAPTION_PROMPTS
 from wino_viz.trace import dumps
-from wino_viz.ui.decode_tab import OWN, about
+from wino_viz.ui.decode_tab import ON_STOP, OWN, about
 from wino_viz.ui.decoder_form import DecoderForm, decoder_choices
 from wino_viz.ui.examples import PictureExample, best_example
 from wino_viz.ui.forms import HIDDEN, MODEL_QUEUE, CanvasForm
@@ -32,7 +32,7 @@ from wino_viz.ui.picture_form import (
     composed,
 )
 from wino_viz.ui.player import Player, clear_message
-from wino_viz.ui.watching import Current, broken_off, is_finished, stop, watch
+from wino_viz.ui.watching import Current, broken_off, is_finished, numbered, stop, watch
 from wino_viz.ui.widgets import Figures, Notice, PictureStrip, WordsFromPicture, figures, say
 
 EMBEDDED = "mmada-mini"  # the model that knows drawn scenes only
@@ -42,7 +42,7 @@ INTRO = (
     "The model reads a picture as a grid of tokens. Press Run and watch its words drafted, checked against the picture and "
     "taken back. The small model is right about most scenes, not all."
 )
-ON_RUN = "(...values) => { winoPage.onPictureRun(); return values; }"
+ON_RUN = "(press, ...values) => [winoPage.onPictureRun(), ...values]"
 
 
 @dataclass
@@ -117,11 +117,11 @@ def picture_tab(session: Any, examples: Sequence[PictureExample]) -> None:
                 elem_id="picture-words",
             )
 
-    desk = gr.State(Desk(first))
+    press, desk = gr.Number(visible=False), gr.State(Desk(first))
     values = [*left.inputs, *right.inputs, *canvas.inputs]
     count = len(left.inputs)
 
-    def run(desk: Desk, what: str, ask: str, prompt: str, *values: Any) -> Iterator[dict]:
+    def run(press: Any, desk: Desk, what: str, ask: str, prompt: str, *values: Any) -> Iterator[dict]:
         shown, made = desk.shown, []
 
         def start() -> list[Any]:
@@ -137,9 +137,12 @@ def picture_tab(session: Any, examples: Sequence[PictureExample]) -> None:
             made.extend(each.start(prompt, picture=seen, record=record, **size) for each, seen in lanes)
             return made
 
+        if desk.current.is_late(numbered(press)):
+            yield {notice: gr.skip()}
+            return
         number, told = desk.begin(two_lanes=what != "one"), shown.codes is not None
         yield {words: words_message()}
-        for update in watch(desk.current, start, session.loaded, TITLES if what == "blank" else ()):
+        for update in watch(desk.current, start, session.loaded, TITLES if what == "blank" else (), press):
             changes = parts(update, desk)
             if not told and shown.codes is not None and desk.shown is shown:
                 changes[strip], told = shown.message(warn), True
@@ -252,7 +255,7 @@ def picture_tab(session: Any, examples: Sequence[PictureExample]) -> None:
 
     running = run_button.click(
         run,
-        [desk, what, asked.ask, asked.prompt, *values],
+        [press, desk, what, asked.ask, asked.prompt, *values],
         [strip, single, pair, table, words, notice, choice],
         js=ON_RUN,
         trigger_mode="multiple",
@@ -260,9 +263,10 @@ def picture_tab(session: Any, examples: Sequence[PictureExample]) -> None:
         **HIDDEN,
     )
     stop_button.click(
-        lambda desk: parts(stop(desk.current), desk),
-        desk,
+        lambda press, desk: parts(stop(desk.current, press), desk),
+        [press, desk],
         [single, pair, table, notice, choice],
+        js=ON_STOP,
         cancels=[running],
         concurrency_limit=None,
         **HIDDEN,
