@@ -104,6 +104,7 @@ def test_a_run_that_arrives_after_its_stop_or_after_a_later_run_does_not_begin(c
     later = watch(current, start, True, press=4)
     next(later)
     assert list(watch(current, start, True, press=3)) == [Update()]
+    assert stop(current, press=3) == Update() and current.run
     assert "Done in" in notices(later)[-1]
     assert text(stop(current, press=4).notice) == NOTHING_RUNS
 

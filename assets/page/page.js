@@ -2,6 +2,7 @@
 // Words come from the model and from whoever wrote the prompt: they are set with textContent, never as HTML.
 
 const LOOKS = ["info", "busy", "right", "wrong", "error"];
+const STOP_ARRIVES_IN = 400; // ms
 const ROOM_ABOVE = 16; // px above what is scrolled to
 const MARKS = { right: "✓ ", wrong: "✗ ", error: "" };
 
@@ -64,10 +65,22 @@ function figuresRow(row) {
 }
 
 let pressed = 0;
+let stoppedAt = -Infinity;
 
 // The presses on Run, numbered: the server gets their numbers, as runs and stops may reach it in another order.
 const nextPress = () => (pressed += 1);
-const presses = () => pressed;
+
+// Stop was pressed: returns the number of the last press on Run.
+function onStop() {
+  stoppedAt = performance.now();
+  return pressed;
+}
+
+// Gradio's stop ends whatever runs on the page when it arrives: a run is not sent before it has.
+function afterStop() {
+  const left = stoppedAt + STOP_ARRIVES_IN - performance.now();
+  return left > 0 ? new Promise((resolve) => setTimeout(() => resolve(afterStop()), left)) : null;
+}
 
 // Run was pressed: say so before the server does (the run may have to wait its turn), and bring the player into view.
 // Returns the number of the press.
@@ -129,7 +142,7 @@ function installPage() {
   document.head.append(style);
   document.addEventListener("blur", keepEmpty, true);
   window.winoPage = {
-    notice: showNotice, figures: showFigures, mask: showMask, onRun, presses, showRun, fold: showFold,
+    notice: showNotice, figures: showFigures, mask: showMask, onRun, onStop, afterStop, showRun, fold: showFold,
     picture: showPicture, bring: showInput, chips: showChips, words: showWords, onPictureRun, take: showTake,
     chart: showChart, progress: showProgress, reported: showReported,
   };

@@ -73,6 +73,8 @@ def page(url: str, open_page: Callable[..., Page]) -> Page:
 
 def ready(page: Page) -> Page:
     expect(page.locator("#decode-player .wp-block").first).to_be_visible()
+    for button in ("run", "stop"):
+        expect(page.locator(f"#decode-{button}")).to_be_visible()
     return page
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import gradio as gr
 
-from wino_viz.ui.decode_tab import on_end, shown_parts
+from wino_viz.ui.decode_tab import on_end, on_run, shown_parts
 from wino_viz.ui.decoder_form import NONE, PLUS, WINO, DecoderForm, decoder_choices
 from wino_viz.ui.examples import Example, best_example, most_telling_pass, recorded_together
 from wino_viz.ui.forms import HIDDEN, MODEL_QUEUE, CanvasForm, Forms, ProblemForm
@@ -23,7 +23,6 @@ WITHOUT_PLUS = (("standard", "threshold", WINO), ("standard", WINO, NONE))
 WITH_PLUS = (("standard", WINO, NONE), ("threshold", WINO, PLUS))
 RECORDED = "Below: recorded. Press Run to decode anew."
 MATCHED = "Threshold gets WINO’s τ1: the same lenient drafting, never checked. Press Run."
-ON_RUN = "(press, ...values) => [winoPage.onRun('compare'), ...values]"
 
 
 def compare_tab(session: Any, examples: Sequence[Example], plus: Any = None) -> None:
@@ -88,7 +87,7 @@ def compare_tab(session: Any, examples: Sequence[Example], plus: Any = None) -> 
         run_all,
         [press, current, *problem.inputs, *forms.parts],
         [player, notice, table],
-        js=ON_RUN,
+        js=on_run("winoPage.onRun('compare')"),
         trigger_mode="multiple",
         **MODEL_QUEUE,
         **HIDDEN,

@@ -22,8 +22,14 @@ from wino_viz.ui.widgets import Fold, Notice, say
 OWN = -1  # in the list of examples: none of them
 
 # What the browser does at once, before the server answers; the first value that it sends is the number of the press on Run.
-ON_RUN = "(press, ...values) => [winoPage.onRun('decode'), ...values]"
-ON_STOP = "(press, ...values) => [winoPage.presses(), ...values]"
+ON_STOP = "(press, ...values) => [winoPage.onStop(), ...values]"
+
+
+def on_run(press: str) -> str:
+    """What the browser does when Run is pressed; `press` is a call that returns the number."""
+    return (
+        f"async (_, ...values) => {{ const press = {press}; await winoPage.afterStop(); return [press, ...values]; }}"
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +133,7 @@ def decode_tab(session: Any, examples: Sequence[Example], plus: Any = None) -> D
         run_one,
         [press, current, *problem.inputs, *forms.parts],
         [player, notice, choice],
-        js=ON_RUN,
+        js=on_run("winoPage.onRun('decode')"),
         trigger_mode="multiple",
         **MODEL_QUEUE,
         **HIDDEN,
@@ -171,6 +177,7 @@ def on_end(
         [press, current],
         [player, notice],
         js=ON_STOP,
+        trigger_mode="multiple",
         cancels=[watching],
         concurrency_limit=None,
         **HIDDEN,

@@ -15,7 +15,7 @@ import gradio as gr
 from wino_viz.pictures import data_url
 from wino_viz.tasks.scenes_wording import CAPTION_PROMPTS
 from wino_viz.trace import dumps
-from wino_viz.ui.decode_tab import ON_STOP, OWN, about
+from wino_viz.ui.decode_tab import ON_STOP, OWN, about, on_run
 from wino_viz.ui.decoder_form import DecoderForm, decoder_choices
 from wino_viz.ui.examples import PictureExample, best_example
 from wino_viz.ui.forms import HIDDEN, MODEL_QUEUE, CanvasForm
@@ -42,7 +42,6 @@ INTRO = (
     "The model reads a picture as a grid of tokens. Press Run and watch its words drafted, checked against the picture and "
     "taken back. The small model is right about most scenes, not all."
 )
-ON_RUN = "(press, ...values) => [winoPage.onPictureRun(), ...values]"
 
 
 @dataclass
@@ -257,7 +256,7 @@ def picture_tab(session: Any, examples: Sequence[PictureExample]) -> None:
         run,
         [press, desk, what, asked.ask, asked.prompt, *values],
         [strip, single, pair, table, words, notice, choice],
-        js=ON_RUN,
+        js=on_run("winoPage.onPictureRun()"),
         trigger_mode="multiple",
         **MODEL_QUEUE,
         **HIDDEN,
@@ -267,6 +266,7 @@ def picture_tab(session: Any, examples: Sequence[PictureExample]) -> None:
         [press, desk],
         [single, pair, table, notice, choice],
         js=ON_STOP,
+        trigger_mode="multiple",
         cancels=[running],
         concurrency_limit=None,
         **HIDDEN,

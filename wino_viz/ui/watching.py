@@ -180,6 +180,9 @@ def stop(current: Current, press: Any = None) -> Update:
     message: of two that come together, a busy browser shows the last alone.
     """
     press = numbered(press)
+    if 0 < press < max(current.pressed if current.run else 0, current.stopped_at):
+        current.stopped_at = max(current.stopped_at, press)
+        return NOTHING_MORE  # a later run has begun, or a later Stop has said it
     on_its_way = press > max(current.pressed, current.stopped_at)
     current.stopped_at = max(current.stopped_at, press)
     if not current.run and not on_its_way:
