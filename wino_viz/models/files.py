@@ -15,6 +15,7 @@ from safetensors import SafetensorError, safe_open
 
 EMBEDDED = Path(__file__).parents[2] / "assets" / "models"  # the models that ship with the project, a folder each
 CONFIG_FILE, ADAPTER_FILE, PRESETS_FILE = "config.json", "adapter_config.json", "presets.json"
+WEIGHTS_FILE, INDEX_FILE = "model.safetensors", "model.safetensors.index.json"
 FLOATS = ("BF16", "F16", "F32", "F64")  # what weights may be stored as
 
 
@@ -89,20 +90,35 @@ def presets_of(model: str) -> dict[str, Preset]:
 
 def read_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
     """Name and shape of every tensor in a folder's safetensors files, from their headers alone."""
-    index = folder / "model.safetensors.index.json"
-    if index.exists():
-        weight_map = read_json(index).get("weight_map")
-        if not isinstance(weight_map, dict) or not all(isinstance(name, str) for name in weight_map.values()):
-            raise CheckpointError(f"{index}: weight_map must map tensor names to file names")
-        names = sorted(set(weight_map.values()))
-    else:
-        names = ["model.safetensors"]
     shapes = {}
+    for file in _shards(folder):
+        shapes |= read_header(file)
+    return shapes
+
+
+def read_places(folder: Path) -> dict[Path, list[str]]:
+    """Per safetensors file of a folder, the names of its tensors, in the order of the file."""
+    return {file: list(read_header(file)) for file in _shards(folder)}
+
+
+def _shards(folder: Path) -> list[Path]:
+    """The safetensors files of a folder: those that its index names, else model.safetensors."""
+    index = folder / INDEX_FILE
+    if not index.exists():
+        return [folder / WEIGHTS_FILE]
+    return [folder / name for name in shard_names(read_json(index), index)]
+
+
+def shard_names(index: Mapping[str, Any], where: Path | str) -> list[str]:
+    """The files that a model.safetensors.index.json names; raises CheckpointError for one that is none of its folder."""
+    weight_map = index.get("weight_map")
+    if not isinstance(weight_map, dict) or not all(isinstance(name, str) for name in weight_map.values()):
+        raise CheckpointError(f"{where}: weight_map must map tensor names to file names")
+    names = sorted(set(weight_map.values()))
     for name in names:
         if Path(name).name != name:
-            raise CheckpointError(f"{index}: {name!r} is not the name of a file in this folder")
-        shapes |= read_header(folder / name)
-    return shapes
+            raise CheckpointError(f"{where}: {name!r} is not the name of a file in this folder")
+    return names
 
 
 def read_header(path: Path, integers: Collection[str] = ()) -> dict[str, tuple[int, ...]]:
