@@ -1,7 +1,7 @@
 """A model that is larger than one GPU: its layers spread over several, by accelerate.
 
-    where = spread(model, folder)            tensor name -> "cuda:0", "cuda:1", … of a model that still lies nowhere
-    model = place(model, where)              once its tensors are there: inputs follow them from layer to layer
+where = spread(model, folder)            tensor name -> "cuda:0", "cuda:1", … of a model that still lies nowhere
+model = place(model, where)              once its tensors are there: inputs follow them from layer to layer
 """
 
 from __future__ import annotations

@@ -72,4 +72,8 @@ def _left_in_container() -> int | None:
         stat = dict(line.split() for line in (_CGROUP / "memory.stat").read_text().splitlines())
     except (OSError, ValueError):
         return None
-    return None if limit == "max" else int(limit) - used + int(stat.get("inactive_file", 0)) + int(stat.get("active_file", 0))
+    return (
+        None
+        if limit == "max"
+        else int(limit) - used + int(stat.get("inactive_file", 0)) + int(stat.get("active_file", 0))
+    )
