@@ -11,7 +11,7 @@ import base64
 import binascii
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -89,6 +89,10 @@ class Shown:
             self.codes = self.picture.codes.tolist()
             self.seen = data_url(self.picture.seen, CLEAR_SIDE)
         return self.picture
+
+    def unseen(self) -> Shown:
+        """The same picture as another model finds it: not looked at yet."""
+        return replace(self, codes=None, seen=None, picture=None)
 
     def message(self, warn: bool) -> str:
         """The value of the PictureStrip; `warn` of a picture that the model does not know."""
