@@ -57,14 +57,20 @@ class Hub:
             return _send(request, 404, b"", {"X-Error-Code": "RepoNotFound"}, body)
         folder = self.models[name]
         files = sorted(file for file in folder.rglob("*") if file.is_file())
-        if api and words[4] == "tree":
+        if api and words[4:5] == ["tree"]:
             listed = [
                 {"type": "file", "oid": _oid(file), "size": self._size(file), "path": str(file.relative_to(folder))}
                 for file in files
             ]
             return _send(request, 200, json.dumps(listed).encode(), {}, body)
         if api:
-            about = {"id": name, "sha": COMMIT, "siblings": [{"rfilename": str(f.relative_to(folder))} for f in files]}
+            about = {
+                "id": name,
+                "sha": COMMIT,
+                "siblings": [
+                    {"rfilename": str(f.relative_to(folder)), "size": self._size(f), "blobId": _oid(f)} for f in files
+                ],
+            }
             return _send(request, 200, json.dumps(about).encode(), {}, body)
         file = folder.joinpath(*words[4:])
         if not file.is_file():

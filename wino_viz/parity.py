@@ -24,13 +24,17 @@ GOAL = 0.99  # of the problems decoded
 
 
 def measure_parity(
-    load: Callable[[str], Checkpoint], count: int, specs: Sequence[str] = SPECS, in_flight: int | None = None
+    load: Callable[[str], Checkpoint],
+    count: int,
+    specs: Sequence[str] = SPECS,
+    in_flight: int | None = None,
+    tasks: Sequence[str] = tuple(TASKS),
 ) -> list[dict[str, Any]]:
     """Rows of {"task", "decoder", "n", "same", "same_interval", "same_text"}; `load` takes the name of a type."""
     plain, half = load("float32"), load("bfloat16")
     in_flight = in_flight or usual_in_flight(plain.denoiser.device.type)
     rows = []
-    for task in (name for name in plain.presets if name in TASKS):
+    for task in (name for name in plain.presets if name in tasks):
         canvases = list(_canvases(plain, task, count))
         for spec in specs:
             first, second = (_tokens(checkpoint, task, spec, canvases, in_flight) for checkpoint in (plain, half))

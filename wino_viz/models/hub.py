@@ -50,6 +50,7 @@ SMALL_FILES = (
 _ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 SPARE_DISK = 200_000_000  # bytes that a download leaves free
 MORE_DISK = "make room, or let HF_HOME name a folder on a larger disk"
+SECONDS_TO_ANSWER = 20.0
 WORKERS = 4  # files at a time
 
 
@@ -86,10 +87,10 @@ def fetch(name: str, told: Told = lambda done, of: None) -> Path:
     if (folder := cached(name)) is not None:
         return folder
     from huggingface_hub import HfApi, constants
-    from huggingface_hub.hf_api import RepoFile
 
     with _Sentences(name):
-        listed = {entry.path: entry.size for entry in HfApi().list_repo_tree(name) if isinstance(entry, RepoFile)}
+        about = HfApi().model_info(name, files_metadata=True, timeout=SECONDS_TO_ANSWER)
+        listed = {file.rfilename: file.size or 0 for file in about.siblings or () if "/" not in file.rfilename}
         small = [file for file in SMALL_FILES if file in listed]
         if CONFIG_FILE not in small and ADAPTER_FILE not in small:
             raise CheckpointError(f"{name} on the hub is no model: {CONFIG_FILE} is missing there")
@@ -130,13 +131,11 @@ class _Sentences:
         return None
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        if isinstance(error, (OSError, RuntimeError)) or (
-            isinstance(error, ValueError) and not isinstance(error, CheckpointError)
-        ):
+        expected = isinstance(error, OSError | RuntimeError | ValueError) or _is_network(error)
+        if expected and not isinstance(error, CheckpointError):
             raise CheckpointError(self._say(error)) from error
 
     def _say(self, error: BaseException) -> str:
-        import httpx
         from huggingface_hub import errors
 
         name, causes = self.name, _causes(error)
@@ -151,7 +150,7 @@ class _Sentences:
             return f"the disk is full: {name} is not here in whole; make room, and the download goes on where it was"
         if _any(causes, errors.OfflineModeIsEnabled) or os.environ.get("HF_HUB_OFFLINE", "0").upper() in ("1", "TRUE"):
             return f"{name} is not on this machine, and HF_HUB_OFFLINE forbids to download it"
-        if _any(causes, httpx.TransportError, ConnectionError, TimeoutError):
+        if any(_is_network(e) for e in causes):
             return f"{name} is not on this machine in whole, and the hub can't be reached: is there a network?"
         status = next((e.response.status_code for e in causes if isinstance(e, errors.HfHubHTTPError)), None)
         if status is not None:
@@ -172,6 +171,12 @@ def _causes(error: BaseException | None) -> list[BaseException]:
 
 def _any(errors: Sequence[BaseException], *kinds: type[BaseException]) -> bool:
     return any(isinstance(error, kinds) for error in errors)
+
+
+def _is_network(error: BaseException | None) -> bool:
+    """Whether nobody answered. The hub's library changed its HTTP client, but not what its errors are called."""
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    return isinstance(error, ConnectionError | TimeoutError) or "TransportError" in kinds
 
 
 def _bar(told: Callable[[int], None]) -> type:

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from wino_viz.model_menu import Loading, ModelMenu
+from wino_viz.models import hub
 from wino_viz.models.memory import size
 from wino_viz.ui.widgets import Progress, progress, say
 
@@ -43,7 +45,7 @@ class ModelForm:
         several = len(self.names) > 1
         with gr.Column(elem_classes="model-form", visible=several, min_width=200):
             self.name = gr.Dropdown(
-                self.names,
+                [(shown(name), name) for name in self.names],
                 value=self.names[0],
                 label="Model",
                 info=LOADED_ONCE if several else None,
@@ -95,7 +97,7 @@ class ModelForm:
     def about(self, name: str, otherwise: str) -> str:
         """What is said below the problem: of an embedded model `otherwise`."""
         return (
-            f"Ask what you like: {name} is not one of the small models here."
+            f"Ask what you like: {shown(name)} is not one of the small models here."
             if self.menu.is_listed(name)
             else otherwise
         )
@@ -116,7 +118,12 @@ class ModelForm:
             yield Update(say(f"{sentence[:1].upper()}{sentence[1:]}.", "error"), progress(""), False)
             return
         ready = "is loaded" if session.loaded else "is chosen"
-        yield Update(say(f"{name} {ready}: press Run."), progress(""), True)
+        yield Update(say(f"{shown(name)} {ready}: press Run."), progress(""), True)
+
+
+def shown(name: str) -> str:
+    """A model's name for people: of a folder only the last part."""
+    return name if hub.is_hub_id(name) else Path(name).name
 
 
 def _words(loading: Loading) -> str:
