@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from transformers import LlamaConfig
 
 from wino_viz.load_cost import PeakMemory, measure_load, resident
 from wino_viz.models.checkpoint import Checkpoint, load_checkpoint
 from wino_viz.models.devices import spread
 from wino_viz.models.files import CheckpointError, read_shapes
 from wino_viz.models.generated import DREAM_CONFIG, LLADA_CONFIG, MMADA_CONFIG, SPECIAL, generate, main, tensor_shapes
+from wino_viz.models.llada import new_model
 from wino_viz.session import Session
 
 INSTRUCT = "GSAI-ML/LLaDA-8B-Instruct"
@@ -143,35 +145,52 @@ def test_the_cost_of_loading_is_measured(instruct: Path):
 
 
 def test_a_model_for_which_there_is_no_room_is_refused_with_both_numbers(instruct: Path, tmp_path: Path):
-    """The header of six terabytes of weights, in a file that takes none of the disk."""
-    config = LLADA_CONFIG | {"n_layers": 100}
-    config |= {"d_model": 65536, "n_heads": 512, "n_kv_heads": 512, "mlp_hidden_size": 65536}
+    """The headers of two terabytes of weights, in files that take none of the disk."""
+    config = LLADA_CONFIG | {
+        "n_layers": 500,
+        "d_model": 8192,
+        "n_heads": 64,
+        "n_kv_heads": 64,
+        "mlp_hidden_size": 65536,
+    }
     for file in instruct.glob("*.json"):
-        (tmp_path / file.name).symlink_to(file)
-    (tmp_path / "model.safetensors.index.json").unlink()
-    (tmp_path / "config.json").unlink()
+        if file.name not in ("config.json", "model.safetensors.index.json"):
+            (tmp_path / file.name).symlink_to(file)
     (tmp_path / "config.json").write_text(json.dumps(config))
-    header, end = {}, 0
+    shards: dict[str, dict[str, tuple[int, ...]]] = {}
     for name, shape in tensor_shapes(config).items():
+        shards.setdefault(f"{'-'.join(name.split('.')[2:4])}.safetensors", {})[name] = shape
+    for file, shapes in shards.items():
+        write_without_blocks(tmp_path / file, shapes)
+    index = {"weight_map": {name: file for file, shapes in shards.items() for name in shapes}}
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
+    with pytest.raises(CheckpointError, match=r"needs 1,9\d\d\.\d GB of memory, and [\d,]+\.\d GB is free"):
+        load_checkpoint(str(tmp_path), device="cpu", dtype=torch.bfloat16)
+
+
+def write_without_blocks(path: Path, shapes: dict[str, tuple[int, ...]]) -> None:
+    """A safetensors file of zeros."""
+    header, end = {}, 0
+    for name, shape in shapes.items():
         size = 2 * math.prod(shape)
         header[name] = {"dtype": "BF16", "shape": shape, "data_offsets": [end, end + size]}
         end += size
     text = json.dumps(header).encode()
-    with (tmp_path / "model.safetensors").open("wb") as file:
+    with path.open("wb") as file:
         file.write(len(text).to_bytes(8, "little") + text)
         file.truncate(8 + len(text) + end)
-    with pytest.raises(CheckpointError, match=r"needs 6,\d+\.\d GB of memory, and [\d,]+\.\d GB is free"):
-        load_checkpoint(str(tmp_path), device="cpu", dtype=torch.bfloat16)
 
 
 def test_layers_are_spread_whole_over_devices_of_little_room(instruct: Path):
-    model = load_checkpoint(str(instruct), device="cpu", dtype=torch.bfloat16).denoiser.model
-    room = {0: 80 * 10**6, 1: 80 * 10**6}
-    where = spread(model, instruct, room)
-    assert set(where.values()) == {"cuda:0", "cuda:1"}
-    for layer in range(2):
+    sizes = {"vocab_size": 64, "hidden_size": 256, "intermediate_size": 1024, "num_hidden_layers": 8}
+    with torch.device("meta"):
+        model = new_model(LlamaConfig(**sizes, num_attention_heads=2, num_key_value_heads=2))
+    needed = sum(tensor.nbytes for tensor in model.state_dict().values())
+    where = spread(model, instruct, {0: needed, 1: needed})
+    assert set(where.values()) == {"cuda:0", "cuda:1"} and where.keys() == model.state_dict().keys()
+    for layer in range(8):
         assert len({place for name, place in where.items() if name.startswith(f"model.layers.{layer}.")}) == 1
-    with pytest.raises(CheckpointError, match=r"needs 66 MB of GPU memory, and 20 MB is free on 2 GPUs"):
+    with pytest.raises(CheckpointError, match=r"needs 34 MB of GPU memory, and 20 MB is free on 2 GPUs"):
         spread(model, instruct, {0: 10**7, 1: 10**7})
 
 

@@ -96,7 +96,7 @@ def read_header(path: Path, integers: Collection[str] = ()) -> dict[str, tuple[i
                     raise CheckpointError(f"{path}: tensor {key} is {part.get_dtype()}, not one of {FLOATS}")
     except FileNotFoundError:
         raise CheckpointError(f"{path} is missing") from None
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, RuntimeError) as error:
         raise CheckpointError(f"{path} can't be read: {error}") from None
     return shapes
 
