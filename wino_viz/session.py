@@ -120,7 +120,7 @@ class Session:
                     self._checkpoint = self._load(self.model)
                 except (ValueError, OSError, RuntimeError, ImportError) as error:
                     raise ModelUnavailable(f"the model {self.model} can't be loaded: {error}") from error
-                self._presets = self._checkpoint.presets or self._presets  # of a model that was not here before
+                self._presets = presets_of(self.model) or self._presets  # it may have been downloaded only now
             return self._checkpoint
 
     def unload(self) -> None:

@@ -80,7 +80,7 @@ def test_programs_reach_the_listed_models_and_no_others(url: str, folders: tuple
     trace = client.predict("def f():", model=str(folders[0]), preset="humaneval", **more)
     assert trace["model"] == str(folders[0]) and trace["decoder"]["tau1"] == 0.7
     for model in ("GSAI-ML/LLaDA-8B-Base", "assets/models/llada-mini", str(folders[0] / "..")):
-        with pytest.raises(AppError, match="there is no model .* here: choose one of llada-mini, "):
+        with pytest.raises(AppError, match=r"there is no model .* here: choose one of llada-mini, "):
             client.predict("Hi", model=model, **more)
     with pytest.raises(AppError, match="there is no preset 'x' for "):
         client.predict("Hi", model=str(folders[0]), preset="x", **more)
