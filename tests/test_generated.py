@@ -10,9 +10,10 @@ import pytest
 import torch
 from transformers import LlamaConfig
 
+from wino_viz.decoding import WinoSettings, decode
 from wino_viz.load_cost import PeakMemory, measure_load, resident
 from wino_viz.models.checkpoint import Checkpoint, load_checkpoint
-from wino_viz.models.devices import spread
+from wino_viz.models.devices import follow, place, spread
 from wino_viz.models.files import CheckpointError, read_shapes
 from wino_viz.models.generated import DREAM_CONFIG, LLADA_CONFIG, MMADA_CONFIG, SPECIAL, generate, main, tensor_shapes
 from wino_viz.models.llada import new_model
@@ -198,3 +199,19 @@ def test_the_command_says_what_it_can_not_write(tmp_path: Path, capsys: pytest.C
     with pytest.raises(SystemExit) as ended:
         main(["--model", "no/model", "--out", str(tmp_path)])
     assert ended.value.code == 2 and len(capsys.readouterr().err.strip().splitlines()) == 1
+
+
+def test_what_a_layer_is_given_follows_it_to_its_device(instruct: Path, loaded: Checkpoint):
+    given = torch.ones(2, 3)
+    args, more = follow(torch.device("meta"), None, (given,), {"turns": (given, given), "cache": None, "use": False})
+    assert [tensor.device.type for tensor in (*args, *more["turns"])] == ["meta"] * 3
+    assert (more["cache"], more["use"]) == (None, False)
+    apart = load_checkpoint(str(instruct), device="cpu", dtype=torch.bfloat16)
+    model = place(apart.denoiser.model, {"model.embed_tokens.weight": "cuda:0", "lm_head.weight": "cuda:1"})
+    assert all(layer._forward_pre_hooks for layer in (*model.model.layers, model.model.norm, model.lm_head))
+    settings = {"gen_length": 8, "block_length": 8}
+    first, other = (
+        [step for step, _ in decode(WinoSettings().start(one.canvas("Hi", **settings)), one.denoiser)]
+        for one in (loaded, apart)
+    )
+    assert first == other

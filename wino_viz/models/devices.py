@@ -1,4 +1,4 @@
-"""A model that is larger than one GPU: its layers spread over several, by accelerate.
+"""A model that is larger than one GPU: its layers spread over several, as accelerate plans it.
 
 where = spread(model, folder)            tensor name -> "cuda:0", "cuda:1", … of a model that still lies nowhere
 model = place(model, where)              once its tensors are there: inputs follow them from layer to layer
@@ -6,12 +6,13 @@ model = place(model, where)              once its tensors are there: inputs foll
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
-from accelerate import dispatch_model, infer_auto_device_map
-from accelerate.utils import get_balanced_memory
+from accelerate import infer_auto_device_map
+from accelerate.utils import get_balanced_memory, send_to_device
 from transformers import PreTrainedModel
 
 from wino_viz.models.files import CheckpointError
@@ -42,17 +43,17 @@ def spread(model: PreTrainedModel, folder: Path, room: dict[int | str, int] | No
 
 
 def place(model: Model, where: dict[str, str] | None) -> Model:
-    """The model, ready to be called: with `where`, what it is given follows its layers from device to device."""
+    """The model, ready to be called: with `where`, what is given to a layer is moved to where its weights lie."""
     if where is None or len(set(where.values())) == 1:
         return model
-    plan: dict[str, str] = {}
-    for name, _ in model.named_modules():
-        own = {device for tensor, device in where.items() if tensor.startswith(f"{name}.")}
-        covered = any(part in plan for part in _parts(name))
-        if name and len(own) == 1 and not covered:
-            plan[name] = own.pop()
-    plan["model.rotary_emb"] = where["model.embed_tokens.weight"]
-    return dispatch_model(model, plan, force_hooks=True)
+    for part in (*model.model.layers, model.model.norm, model.lm_head):
+        part.register_forward_pre_hook(partial(follow, next(part.parameters()).device), with_kwargs=True)
+    return model
+
+
+def follow(device: torch.device, part: Any, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
+    """Arguments of a part of the model on its own device; those that are there already are not copied."""
+    return send_to_device(args, device), send_to_device(kwargs, device)
 
 
 def _parts(name: str) -> list[str]:

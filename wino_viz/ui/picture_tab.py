@@ -42,7 +42,7 @@ FIRST_SEED = 7
 TITLES = ("With the picture", "With a blank picture")
 INTRO = (
     "The model reads a picture as a grid of tokens. Press Run and watch its words drafted, checked against the picture and "
-    "taken back. The small model is right about most scenes, not all."
+    "taken back. mmada-mini, the small model, is right about most scenes, not all."
 )
 ON_RUN = "(...values) => { winoPage.onPictureRun(); return values; }"
 
