@@ -16,6 +16,7 @@ load_cost.py. --parity compares bfloat16 with float32: parity.py.
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Sequence
 from itertools import islice
@@ -143,7 +144,11 @@ def bench_load(model: str, load: Callable[[str], Any]) -> dict[str, Any]:
 def bench_parity(model: str, load: Callable[[str], Any], count: int, specs: Sequence[str]) -> dict[str, Any]:
     """bfloat16 beside float32; see `wino_viz.parity`."""
     loaded = {name: load(name) for name in ("float32", "bfloat16")}
-    rows = parity.measure_parity(loaded.__getitem__, count, specs or parity.SPECS)
+
+    def on_row(row: dict[str, Any]) -> None:
+        print(f"{row['task']}, {row['decoder']}: {row['same']} of {row['n']} the same", file=sys.stderr, flush=True)
+
+    rows = parity.measure_parity(loaded.__getitem__, count, specs or parity.SPECS, on_row=on_row)
     return {**_head(model, loaded["float32"].denoiser.device), "rows": rows}
 
 

@@ -29,6 +29,7 @@ def measure_parity(
     specs: Sequence[str] = SPECS,
     in_flight: int | None = None,
     tasks: Sequence[str] = tuple(TASKS),
+    on_row: Callable[[dict[str, Any]], None] = lambda row: None,
 ) -> list[dict[str, Any]]:
     """Rows of {"task", "decoder", "n", "same", "same_interval", "same_text"}; `load` takes the name of a type."""
     plain, half = load("float32"), load("bfloat16")
@@ -42,6 +43,7 @@ def measure_parity(
             texts = sum(plain.text(a) == plain.text(b) for a, b in zip(first, second, strict=True))
             row = {"task": task, "decoder": spec, "n": len(canvases), "same": same}
             rows.append({**row, "same_interval": wilson(same, len(canvases)), "same_text": texts})
+            on_row(rows[-1])
     return rows
 
 
