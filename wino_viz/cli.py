@@ -19,12 +19,14 @@ import shlex
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wino_viz.arguments import Parser, whole
 from wino_viz.decoding import DECODERS
 from wino_viz.export_command import add_export
+from wino_viz.loading import bar, loader, loading_options
 from wino_viz.plus import usual_spec
 from wino_viz.session import Session, WordFromPicture
 
@@ -64,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     decode.add_argument(
         "--decoder", metavar="SPEC", help=f"{', '.join(DECODERS)} (default: wino; for a WINO+ model threshold)"
     )
+    _preset_option(decode)
     decode.add_argument("--tau1", type=float, help="WINO drafts above this confidence, 0 to 1")
     decode.add_argument("--tau2", type=float, help="WINO re-masks below this verification probability, 0 to 1")
     decode.add_argument("--gen-length", type=int, help="tokens to generate")
@@ -87,6 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     _model_option(evaluate)
     _picture_options(evaluate)
     evaluate.add_argument("--decoders", required=True, metavar="SPEC,SPEC", help="such as standard,wino:tau1=0.6")
+    _preset_option(evaluate)
     evaluate.add_argument("--data", required=True, type=Path, metavar="FILE.jsonl", help="problem records, one a line")
     evaluate.add_argument("--limit", type=int, help="only the first so many problems")
     evaluate.add_argument("--gen-length", type=int, help="tokens to generate (default: the model's preset)")
@@ -116,13 +120,32 @@ def _parser() -> argparse.ArgumentParser:
         metavar="GENxBLOCK,…",
         help="instead: what the shadow block costs in time and memory, by lengths of answer and block",
     )
+    bench.add_argument(
+        "--load", action="store_true", help="instead: seconds and memory that it takes to load the model (--model NAME)"
+    )
+    bench.add_argument(
+        "--parity",
+        action="store_true",
+        help="instead: how many of --problems have the same tokens in bfloat16 as in float32",
+    )
     bench.add_argument("--repeats", type=int, default=15, help="passes of each kind for --shadow (default: 15)")
     bench.add_argument("--out", type=Path, metavar="OUT.json", help="write the figures to this file")
     return parser
 
 
 def _model_option(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", metavar="M", help=f"embedded model or folder ({READS}; for pictures {SEES})")
+    parser.add_argument(
+        "--model",
+        metavar="M",
+        help=f"embedded model, folder, or name on the Hugging Face hub ({READS}; for pictures {SEES})",
+    )
+    loading_options(parser)
+
+
+def _preset_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--preset", metavar="NAME", help="settings of a task as in the paper, such as gsm8k (of an 8B model)"
+    )
 
 
 def _picture_options(parser: argparse.ArgumentParser) -> None:
@@ -134,14 +157,9 @@ def _picture_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _loader(options: argparse.Namespace) -> Callable[[str], Checkpoint]:
-    """load_checkpoint with the options about pictures."""
-
-    def load(name: str) -> Checkpoint:
-        from wino_viz.models.checkpoint import load_checkpoint  # torch takes seconds: bad input is refused before it
-
-        return load_checkpoint(name, image_tokenizer=options.image_tokenizer, layout=options.layout)
-
-    return load
+    """How a model is loaded, with the options about pictures where the command has them."""
+    eyes, layout = (getattr(options, name, None) for name in ("image_tokenizer", "layout"))
+    return loader(options.dtype, options.device_map, bar(), eyes, layout)
 
 
 # ---- decode
@@ -164,7 +182,9 @@ def run_decode(options: argparse.Namespace, arguments: Sequence[str]) -> int:
         raise ValueError("--words goes with --trace OUT.json, the file that keeps them")
     image = None if file is None else _open(file)
     session = Session(options.model or (SEES if image else READS), _loader(options), task)
-    settings = session.parse(options.decoder or usual_spec(session.model))
+    if options.preset:
+        session.named_preset(options.preset)
+    settings = session.parse(options.decoder or usual_spec(session.model), options.preset)
     for name in ("tau1", "tau2"):
         if (value := getattr(options, name)) is not None:
             if not hasattr(settings, name):
@@ -179,6 +199,7 @@ def run_decode(options: argparse.Namespace, arguments: Sequence[str]) -> int:
         temperature=options.temperature,
         seed=options.seed,
         record=problem,
+        preset=options.preset,
     )
     for _ in decoding:
         pass
@@ -201,6 +222,7 @@ def run_decode(options: argparse.Namespace, arguments: Sequence[str]) -> int:
         extra |= {"image": file.name} if file else {}
         extra |= {"seen": options.seen.name} if options.seen else {}
         extra |= {"record": problem} if problem else {}
+        extra |= {"preset": options.preset} if options.preset else {}
         extra |= {"words": [_row(word) for word in decoding.words_from_picture()]} if options.words else {}
         _write(options.trace, replace(trace, extra={**trace.extra, **extra}).to_json())
     return 0
@@ -278,7 +300,7 @@ def run_eval(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     model = options.model or (SEES if TASKS[records[0]["task"]].has_image else READS)
     checkpoint = _loader(options)(model)
     lengths = {"gen_length": options.gen_length, "block_length": options.block_length}
-    evaluation = Evaluation.of(checkpoint, specs, records, **lengths)
+    evaluation = Evaluation.of(checkpoint, specs, records, **lengths, preset=options.preset)
     in_flight = options.in_flight or usual_in_flight(checkpoint.denoiser.device.type)
     if options.out is None:
         with Progress() as progress:
@@ -346,9 +368,22 @@ def run_bench(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     if options.shadow is not None and options.in_flight is not None:
         raise ValueError("choose one of --shadow and --in-flight")
     _check_writable(options.out)
+    if options.load and options.parity:
+        raise ValueError("choose one of --load and --parity")
+    if options.parity and options.dtype:
+        raise ValueError("--parity compares both types: leave --dtype out")
+    if not options.load and (options.dtype or (options.device_map and not options.parity)):
+        raise ValueError("--dtype and --device-map go with --load here")
     model = options.model or READS
     specs = [spec.strip() for spec in options.decoders.split(",")] if options.decoders else []
-    if options.shadow is not None:
+    if options.load:
+        result = bench.bench_load(model, _loader(options))
+        print(bench.report_load(result))
+    elif options.parity:
+        load = partial(_load_as, model, options)
+        result = bench.bench_parity(model, load, options.problems, specs)
+        print(bench.report_parity(result))
+    elif options.shadow is not None:
         shapes = _shapes(options.shadow) if options.shadow else None
         result = bench.bench_shadow_block(model, shapes, options.repeats)
         print(bench.report_shadow_block(result))
@@ -362,6 +397,10 @@ def run_bench(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     if options.out:
         _write(options.out, json.dumps({"command": shown_command(PROG, arguments), **result}, indent=1))
     return 0
+
+
+def _load_as(model: str, options: argparse.Namespace, dtype: str) -> Checkpoint:
+    return loader(dtype, options.device_map, bar())(model)
 
 
 def _shapes(text: str) -> list[tuple[int, int]]:

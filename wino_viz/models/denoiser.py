@@ -61,9 +61,11 @@ class Denoiser:
         batch = np.repeat(np.arange(len(forwards)), [len(f.rows) for f in forwards])
         rows = np.concatenate([f.rows + pad for f, pad in zip(forwards, pads, strict=True)])
         given = np.concatenate([f.given for f in forwards])
-        where = torch.from_numpy(np.stack([batch, rows, given])).to(self.device)
+        where = torch.from_numpy(np.stack([batch, rows, given])).to(
+            hidden.device
+        )  # of a model spread over GPUs: the last
         logits = self.model.lm_head(hidden[where[0], where[1]]).float()  # (R, V)
-        packed = self._read(logits, where[2], forwards).cpu().numpy()  # the one copy to the host
+        packed = self._read(logits, where[2].to(logits.device), forwards).cpu().numpy()  # the one copy to the host
 
         answers, start = [], 0
         for forward in forwards:

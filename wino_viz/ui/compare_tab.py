@@ -9,10 +9,12 @@ from typing import Any
 
 import gradio as gr
 
+from wino_viz.model_menu import ModelMenu
 from wino_viz.ui.decode_tab import on_end, on_run, shown_parts
 from wino_viz.ui.decoder_form import NONE, PLUS, WINO, DecoderForm, decoder_choices
 from wino_viz.ui.examples import Example, best_example, most_telling_pass, recorded_together
 from wino_viz.ui.forms import HIDDEN, MODEL_QUEUE, CanvasForm, Forms, ProblemForm
+from wino_viz.ui.model_form import ModelForm
 from wino_viz.ui.player import MOST_LANES, Player, clear_message, lanes_message
 from wino_viz.ui.watching import Current, figures_row, watch
 from wino_viz.ui.widgets import Figures, Fold, Notice, figures, say
@@ -25,8 +27,9 @@ RECORDED = "Below: recorded. Press Run to decode anew."
 MATCHED = "Threshold gets WINO’s τ1: the same lenient drafting, never checked. Press Run."
 
 
-def compare_tab(session: Any, examples: Sequence[Example], plus: Any = None) -> None:
+def compare_tab(menu: ModelMenu, examples: Sequence[Example], plus: Any = None) -> None:
     """Builds the tab inside the page that is being made; `plus` has the model of the choice WINO+."""
+    session = menu.home
     choices = {choice.key: choice for choice in decoder_choices(session, plus)}
     sets = WITHOUT_PLUS if plus is None else WITH_PLUS
     opening = sets[-1]
@@ -37,6 +40,7 @@ def compare_tab(session: Any, examples: Sequence[Example], plus: Any = None) -> 
     with gr.Row(elem_classes=["wv-panel", "compare-form", "foldable"]):
         Fold("Problem and decoders")
         with gr.Column(min_width=280, elem_classes="compare-problem"):
+            model = ModelForm(menu, "compare")
             problem = ProblemForm(
                 session, "compare", shown.record if shown else session.new_problem(4, 0, session.tasks[0])
             )
@@ -62,7 +66,7 @@ def compare_tab(session: Any, examples: Sequence[Example], plus: Any = None) -> 
     table = Figures(_recorded_figures(session, recorded), label="Figures side by side", elem_id="compare-figures")
 
     press, current = gr.Number(visible=False), gr.State(Current())
-    forms = Forms(decoders, canvas, matched=True)
+    forms = Forms(decoders, canvas, model, matched=True)
 
     def run_all(press: Any, current: Current, task: str, prompt: str, record: dict, *values: Any) -> Iterator[tuple]:
         def start() -> list[Any]:
@@ -77,11 +81,16 @@ def compare_tab(session: Any, examples: Sequence[Example], plus: Any = None) -> 
         current.end()
         return clear_message(), say("A new problem: press Run."), figures([])
 
-    def choose(names: Sequence[str], current: Current, task: str, prompt: str, record: dict) -> tuple:
+    def choose(
+        names: Sequence[str], current: Current, task: str, prompt: str, record: dict, name: str, preset: str
+    ) -> tuple:
         with suppress(ValueError):  # Run says what is wrong with the problem
             task = problem.known(problem.read(prompt, record))
         said = MATCHED if "threshold" in names else "Press Run."
-        return gr.skip() if current.run else say(said), *forms.choose(task, names)
+        try:
+            return gr.skip() if current.run else say(said), *forms.choose(task, names, name, preset)
+        except ValueError as error:  # a browser may send anything
+            return say(str(error), "error"), *(gr.skip() for _ in forms.parts)
 
     running = run.click(
         run_all,
@@ -95,8 +104,10 @@ def compare_tab(session: Any, examples: Sequence[Example], plus: Any = None) -> 
     on_end(running, stop_button, press, current, player, notice)
     problem.on_new(make_room, [current], [player, notice, table], forms)
     problem.on_typed(current, notice, forms)
+    forms.on_model(current, problem, notice, [running])
     for button, names in zip(buttons, sets, strict=True):
-        button.click(partial(choose, names), [current, *problem.inputs], [notice, *forms.parts], **HIDDEN)
+        asked = [current, *problem.inputs, *model.inputs]
+        button.click(partial(choose, names), asked, [notice, *forms.parts], **HIDDEN)
 
 
 def _matched(key: str, choices: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,11 +9,13 @@ from typing import Any
 
 import gradio as gr
 
+from wino_viz.model_menu import ModelMenu
 from wino_viz.names import decoder_words
 from wino_viz.tasks.registry import prompt_of
 from wino_viz.ui.decoder_form import WINO, DecoderForm, decoder_choices
 from wino_viz.ui.examples import Example, best_example
 from wino_viz.ui.forms import HIDDEN, MODEL_QUEUE, CanvasForm, Forms, ProblemForm
+from wino_viz.ui.model_form import ModelForm
 from wino_viz.ui.player import Player, clear_message
 from wino_viz.ui.take import take_away
 from wino_viz.ui.watching import Current, Update, broken_off, stop, watch
@@ -63,12 +65,13 @@ class DecodeTab:
             problem = (gr.skip(),) * len(self.problem.parts)
         words = say(f"{decoder_words(settings.to_dict())}, chosen in Explore: press Run.")
         usual = {**self.decoder.usual(task), settings.name: settings}
-        form = (*self.decoder.fill(usual, settings.name), *self.forms.canvas.fit(task))
+        form = (*self.decoder.fill(usual, settings.name), *self.forms.canvas.fit(task), *self.forms.model.home())
         return clear_message(), words, OWN, *problem, *form
 
 
-def decode_tab(session: Any, examples: Sequence[Example], plus: Any = None) -> DecodeTab:
+def decode_tab(menu: ModelMenu, examples: Sequence[Example], plus: Any = None) -> DecodeTab:
     """Builds the tab inside the page that is being made; `plus` has the model of the choice WINO+."""
+    session = menu.home
     shown = best_example(examples)
     with gr.Row(elem_classes="sides"):
         with gr.Column(scale=0, min_width=300, elem_classes=["wv-panel", "foldable"]):
@@ -81,6 +84,7 @@ def decode_tab(session: Any, examples: Sequence[Example], plus: Any = None) -> D
                 elem_id="decode-examples",
             )
             Fold("Problem and decoder")
+            model = ModelForm(menu, "decode")
             problem = ProblemForm(
                 session, "decode", shown.record if shown else session.new_problem(4, 0, session.tasks[0])
             )
@@ -99,7 +103,7 @@ def decode_tab(session: Any, examples: Sequence[Example], plus: Any = None) -> D
             take_away("decode-player")
 
     press, current = gr.Number(visible=False), gr.State(Current())
-    forms = Forms([decoder], canvas)
+    forms = Forms([decoder], canvas, model)
 
     def run_one(press: Any, current: Current, task: str, prompt: str, record: dict, *values: Any) -> Iterator[tuple]:
         def start() -> list[Any]:
@@ -117,7 +121,7 @@ def decode_tab(session: Any, examples: Sequence[Example], plus: Any = None) -> D
         example = examples[index]
         record, trace = example.record, example.trace
         message = example.message(play=True, verdict=session.judge(record, trace.text))
-        values = (*decoder.show(trace), *canvas.show(trace))
+        values = (*decoder.show(trace), *canvas.show(trace), *model.show(trace))
         return message, say(about(example)), *problem.show(record), *values
 
     def make_room(current: Current) -> tuple:
@@ -144,6 +148,7 @@ def decode_tab(session: Any, examples: Sequence[Example], plus: Any = None) -> D
         problem.task.input(None, cancels=[watching], **HIDDEN)
     problem.on_new(make_room, [current], [player, notice, choice], forms)
     problem.on_typed(current, notice, forms)
+    forms.on_model(current, problem, notice, [watching])
     problem.prompt.change(
         still_its_text, [choice, problem.prompt], choice, queue=False, trigger_mode="always_last", **HIDDEN
     )

@@ -48,9 +48,13 @@ class DecoderChoice:
     rule: str
     session: Any
 
-    def usual(self, task: str | None = None) -> Any:
-        """The settings that suit a task: those of the model's preset."""
-        return self.session.settings(self.rule, task)
+    def usual(self, task: str | None = None, chosen: Any = None) -> Any:
+        """The settings that suit a task: those of the model's preset. `chosen` is as in `on`."""
+        return self.on(chosen).settings(self.rule, task)
+
+    def on(self, chosen: Any = None) -> Any:
+        """The session to decode with where that of another model is chosen; WINO+ stays on its own model."""
+        return self.session if chosen is None or self.key == PLUS else chosen
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +92,7 @@ class DecoderForm:
         first: Mapping[str, Any] | None = None,
         optional: bool = False,
     ) -> None:
-        self.choices = {choice.key: choice for choice in choices}
+        self.choices, self.optional = {choice.key: choice for choice in choices}, optional
         names = [(choice.label, choice.key) for choice in choices]
         looks = ["segments", "which-decoder", f"decoders-{len(names)}"]
         if optional:
@@ -104,18 +108,22 @@ class DecoderForm:
         self.keys = [(key, setting) for key, own in components.items() for setting in own]
         self.inputs = [self.name, *(component for own in components.values() for component in own.values())]
 
-    def read(self, name: str, *values: Any) -> Chosen | None:
-        """What is chosen, from the values of `inputs`; None where that is none. ValueError with one sentence."""
+    def read(self, name: str, *values: Any, session: Any = None) -> Chosen | None:
+        """What is chosen, from the values of `inputs`; None where that is none. ValueError with one sentence.
+
+        `session` has the model to decode with, where it is not the choice's own.
+        """
         if name == NONE:
             return None
         said = {setting: value for (owner, setting), value in zip(self.keys, values, strict=True) if owner == name}
         refuse_empty({self._labels[name, setting]: value for setting, value in said.items()})
         choice = self.choices[name]
-        return Chosen(choice.session, choice.session.settings(choice.rule, **said))
+        chosen = choice.on(session)
+        return Chosen(chosen, chosen.settings(choice.rule, **said))
 
-    def usual(self, task: str) -> dict[str, Any]:
-        """The settings of every choice that suit a task."""
-        return {key: choice.usual(task) for key, choice in self.choices.items()}
+    def usual(self, task: str, session: Any = None) -> dict[str, Any]:
+        """The settings of every choice that suit a task, on the model of `session` where one is given."""
+        return {key: choice.usual(task, session) for key, choice in self.choices.items()}
 
     def fill(self, usual: Mapping[str, Any], name: Any = None) -> tuple:
         """Values of `inputs` for the settings of every choice; the choice among them stays unless it is named."""

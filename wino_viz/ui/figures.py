@@ -17,7 +17,7 @@ from typing import Any
 
 from wino_viz.decoding import DECODERS
 from wino_viz.evaluation.result_files import GRID, SHADOW, TRADEOFF, Counted, ResultFile, Results, Row, row_of
-from wino_viz.models.files import read_presets
+from wino_viz.models.presets import read_presets
 from wino_viz.provenance import weights_checksum
 from wino_viz.trace import dumps
 
