@@ -63,14 +63,23 @@ function figuresRow(row) {
 }
 
 // Run was pressed: say so before the server does (the run may have to wait its turn), and bring the player into view.
+const WAITING = "Waiting for a free place …";
+
 function onRun(prefix) {
   const notice = document.querySelector(`#${prefix}-notice .notice`);
-  if (notice) showNotice(notice, { look: "busy", text: "Waiting for a free place …" });
+  if (notice) showNotice(notice, { look: "busy", text: WAITING });
   const player = document.querySelector(`#${prefix}-player`);
   if (player && player.getBoundingClientRect().top > window.innerHeight * 0.6) {
     const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
     player.scrollIntoView({ block: "start", behavior: calm ? "auto" : "smooth" });
   }
+}
+
+// A run that never began: the queue was full, and the server said nothing else.
+function onRefused(prefix) {
+  const notice = document.querySelector(`#${prefix}-notice .notice`);
+  if (!notice?.textContent.includes(WAITING)) return;
+  showNotice(notice, { look: "error", text: "Too many people are decoding just now. Try again in a minute." });
 }
 
 // The focus goes to a part of a tab that is just being opened; nowhere if that does not happen.
@@ -86,7 +95,7 @@ function installPage() {
   style.id = "wino-page-css";
   document.head.append(style);
   window.winoPage = {
-    notice: showNotice, figures: showFigures, mask: showMask, onRun, focusWhenShown,
+    notice: showNotice, figures: showFigures, mask: showMask, onRun, onRefused, focusWhenShown,
     picture: showPicture, bring: showInput, chips: showChips, words: showWords, onPictureRun, take: showTake,
     chart: showChart, progress: showProgress, reported: showReported,
   };

@@ -20,7 +20,8 @@ from wino_viz.ui.widgets import Notice, say
 
 OWN = -1  # in the list of examples: none of them
 
-# What the browser does at once, before the server answers.
+# What the browser does at once, before the server answers, and where the queue is full and no answer comes.
+ON_REFUSED = "() => { winoPage.onRefused('%s'); }"
 ON_RUN = "(...values) => { winoPage.onRun('decode'); return values; }"
 
 
@@ -130,6 +131,7 @@ def decode_tab(session: Any, examples: Sequence[Example], plus: Any = None) -> D
         **HIDDEN,
     )
     on_end(watching, stop_button, current, player, notice)
+    watching.failure(None, js=ON_REFUSED % "decode", **HIDDEN)
     problem.new.click(None, cancels=[watching], **HIDDEN)  # also a run that still waits for its turn
     if isinstance(problem.task, gr.Radio):
         problem.task.input(None, cancels=[watching], **HIDDEN)

@@ -15,7 +15,7 @@ import gradio as gr
 from wino_viz.pictures import data_url
 from wino_viz.tasks.scenes_wording import CAPTION_PROMPTS
 from wino_viz.trace import dumps
-from wino_viz.ui.decode_tab import OWN, about
+from wino_viz.ui.decode_tab import ON_REFUSED, OWN, about
 from wino_viz.ui.decoder_form import DecoderForm, decoder_choices
 from wino_viz.ui.examples import PictureExample, best_example
 from wino_viz.ui.forms import HIDDEN, MODEL_QUEUE, CanvasForm
@@ -270,6 +270,8 @@ def picture_tab(session: Any, examples: Sequence[PictureExample]) -> None:
     running.failure(
         lambda desk: parts(broken_off(desk.current), desk), desk, [single, pair, table, notice, choice], **HIDDEN
     )
+
+    running.failure(None, js=ON_REFUSED % "picture", **HIDDEN)
 
     page = [strip, single, pair, table, words, notice, choice, asked.prompt, asked.chips]
     question = [asked.ask, asked.prompt]
