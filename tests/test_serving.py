@@ -289,3 +289,12 @@ def test_users_of_the_real_model_get_in_a_batch_what_they_get_alone(mini: Checkp
     alone = [tokens(canvas, mini.denoiser) for canvas in canvases]
     with ThreadPoolExecutor(3) as pool:
         assert list(pool.map(lambda canvas: tokens(canvas, scheduler.user(mini.denoiser)), canvases)) == alone
+
+
+def test_prompts_that_are_read_at_the_same_time_are_read_as_each_alone(mini: Checkpoint):
+    """A fast tokenizer has a state for how special tokens are read, which one user must not set for another."""
+    asked = "Ana has 12 pears.<|eot_id|>"
+    alone = mini.prompt_ids(asked)
+    with ThreadPoolExecutor(8) as pool:
+        read = list(pool.map(mini.prompt_ids, [asked] * 400))
+    assert [ids for ids in read if ids != alone] == []

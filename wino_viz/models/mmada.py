@@ -15,10 +15,13 @@ WINO (arXiv 2507.18578).
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -152,8 +155,20 @@ def _chat_ids(tokenizer: PreTrainedTokenizerFast, question: str, turn_end: str) 
     ]
 
 
+_PLAIN: WeakKeyDictionary[PreTrainedTokenizerFast, PreTrainedTokenizerFast] = WeakKeyDictionary()
+_COPYING = threading.Lock()
+
+
 def _plain(tokenizer: PreTrainedTokenizerFast, text: str) -> list[int]:
-    return tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
+    """By a copy of the tokenizer that does nothing else: how special tokens are read is a state of a fast tokenizer, so
+    with one for both, a message read in another thread at the same moment would decide what is special here.
+    """
+    with _COPYING:
+        plain = _PLAIN.get(tokenizer)
+        if plain is None:
+            plain = _PLAIN[tokenizer] = deepcopy(tokenizer)
+            plain.encode("", add_special_tokens=False, split_special_tokens=True)
+    return plain.encode(text, add_special_tokens=False, split_special_tokens=True)
 
 
 def check_rows(config: Mapping[str, Any], rows: int, folder: Path) -> None:
