@@ -56,7 +56,9 @@ def url(mini: Checkpoint, together: Together) -> Iterator[str]:
 def decode(url: str) -> dict:
     """One decoding over the endpoint, as a program asks for it; the trace."""
     with httpx.Client(base_url=url, timeout=PATIENCE) as client:
-        event = client.post("gradio_api/call/decode", json={"data": [QUESTION, "wino", None, None, 0, 0, None]}).json()["event_id"]
+        event = client.post("gradio_api/call/decode", json={"data": [QUESTION, "wino", None, None, 0, 0, None]}).json()[
+            "event_id"
+        ]
         with client.stream("GET", f"gradio_api/call/decode/{event}") as answer:
             lines = [line for line in answer.iter_lines() if line.startswith("data: ")]
     return json.loads(lines[-1].removeprefix("data: "))[0]
@@ -79,7 +81,9 @@ def test_who_never_reads_his_stream_holds_nobody_up(url: str, together: Together
         config = client.get("config").json()
         [run] = [fn for fn in config["dependencies"] if fn["api_name"] == "run_one"]
         components = {part["id"]: part["props"] for part in config["components"]}
-        values = [None if components.get(i, {}).get("name") == "state" else components[i].get("value") for i in run["inputs"]]
+        values = [
+            None if components.get(i, {}).get("name") == "state" else components[i].get("value") for i in run["inputs"]
+        ]
         joined = client.post(
             "gradio_api/queue/join", json={"data": values, "fn_index": run["id"], "session_hash": "slow"}
         )

@@ -206,7 +206,9 @@ def test_a_slow_reader_holds_nobody_up():
     slow = decode(StandardSettings().start(a_canvas(32)), scheduler.user(denoiser))
     next(slow)
     with ThreadPoolExecutor(3) as pool:
-        made = pool.map(lambda _: len(list(decode(StandardSettings().start(a_canvas()), scheduler.user(denoiser)))), "abc")
+        made = pool.map(
+            lambda _: len(list(decode(StandardSettings().start(a_canvas()), scheduler.user(denoiser)))), "abc"
+        )
         assert list(made) == [8, 8, 8]
     assert len(list(slow)) == 31
 

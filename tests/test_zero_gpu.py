@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import signal
 import subprocess
 import sys
 import threading
@@ -44,7 +45,7 @@ import app
 assert app.session.loaded and app.pictures.loaded, "models have to be there before the process is forked"
 _, url, _ = app.demo.launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", theme=app.theme(), **app.LAUNCH)
 print("URL", url, flush=True)
-sys.stdin.read()
+app.demo.block_thread()
 """
 
 
@@ -94,15 +95,15 @@ def url(devices: Devices, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         "OMP_NUM_THREADS": "1",
     }
     code = START.format(without_cuda=not torch.cuda.is_available())
+    command = [sys.executable, "-c", code]
     started = subprocess.Popen(
-        [sys.executable, "-c", code], cwd=ROOT, env=environment, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        command, cwd=ROOT, env=environment, text=True, stdout=subprocess.PIPE, start_new_session=True
     )
     try:
         lines = iter(started.stdout.readline, "")
         yield next(line.split()[1] for line in lines if line.startswith("URL "))
     finally:
-        started.stdin.close()
-        started.kill()
+        os.killpg(started.pid, signal.SIGKILL)  # the forked process, too
         started.wait(PATIENCE)
 
 
@@ -133,7 +134,7 @@ def test_a_problem_is_decoded_in_a_process_with_a_gpu_of_its_own(url: str, devic
 
 def test_the_gpu_is_asked_for_by_the_length_of_the_work(url: str, devices: Devices):
     before = len(devices.of("/schedule"))
-    for length, decoder in ((16, "standard"), (128, "standard"), (128, "standard:tokens_per_step=8")):
+    for length, decoder in ((16, "standard"), (64, "standard"), (64, "standard:tokens_per_step=8")):
         call(url, "decode", [QUESTION, decoder, length, 16, 0, 0, None])
     short, long, fewer = (int(one["durationSeconds"]) for one in devices.of("/schedule")[before:])
     assert 5 <= short < long <= 60 and short <= fewer < long

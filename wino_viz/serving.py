@@ -236,7 +236,9 @@ class Scheduler:
             most = self._most(turn.user.denoiser)
             n, high = count + len(turn.forwards), max(longest, turn.longest)
             own = tokens + sum(len(forward.ids) for forward in turn.forwards)
-            fits = n <= most.users and n * high <= min(most.tokens, MOST_PADDING * own) and rows + turn.rows <= most.rows
+            fits = (
+                n <= most.users and n * high <= min(most.tokens, MOST_PADDING * own) and rows + turn.rows <= most.rows
+            )
             if batch and not fits:
                 continue
             batch.append(turn)

@@ -44,6 +44,7 @@ def _decode_many(decoders: Iterable[Decoder], denoiser: Denoiser, in_flight: int
     if hasattr(denoiser, "answers"):  # it drives by itself, among other users or elsewhere: nothing to batch here
         for index, decoder in enumerate(decoders):
             for answer, seconds in denoiser.answers(decoder):
+                decoder.request()  # which a copy of it was asked elsewhere
                 yield index, TimedStep(decoder.update(answer), seconds)
         return
     waiting = enumerate(decoders)
