@@ -90,8 +90,8 @@ class Crowd:
 def crowd() -> Iterator[Callable[..., Crowd]]:
     made: list[Crowd] = []
 
-    def crowd(limits: Limits = Limits(), **how) -> Crowd:
-        made.append(Crowd(limits, Gated(**how)))
+    def crowd(limits: Limits | None = None, **how) -> Crowd:
+        made.append(Crowd(limits or Limits(), Gated(**how)))
         return made[-1]
 
     yield crowd

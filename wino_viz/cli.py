@@ -26,6 +26,7 @@ from wino_viz.arguments import Parser, whole
 from wino_viz.decoding import DECODERS
 from wino_viz.export_command import add_export
 from wino_viz.plus import usual_spec
+from wino_viz.serve_command import add_serve
 from wino_viz.session import Session, WordFromPicture
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     decode.add_argument("--note", help="what the trace shows, to keep in it")
 
     add_export(commands)
+    add_serve(commands)
 
     evaluate = commands.add_parser("eval", help="decoders × problems", description="Evaluate decoders on problems.")
     evaluate.set_defaults(run=run_eval)
