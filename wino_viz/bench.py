@@ -3,12 +3,14 @@
     python -m wino_viz bench [--model llada-mini] [--problems 5] [--out OUT.json]
     python -m wino_viz bench --in-flight [1,8,64] [--decoders wino]
     python -m wino_viz bench --shadow [GENxBLOCK,…]
+    python -m wino_viz bench --users [1,4,16,64]
 
 Time outside the model is everything the app does for a pass besides the model: asking the decoder, applying its rule,
 recording the step, looking up token texts and writing the message that goes to the browser. Goal on a CPU: at most 5 %.
 
 With --in-flight the same problems are decoded with so many in one batch each, as `eval --in-flight` does.
---shadow measures what the shadow block costs: see shadow_cost.py.
+--shadow measures what the shadow block costs: see shadow_cost.py; --users how many people one model serves at once: see
+bench_users.py.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from random import Random
 from statistics import fmean, median
 from typing import Any
 
-from wino_viz import shadow_cost
+from wino_viz import bench_users, shadow_cost
 from wino_viz.decoding import Canvas, Denoiser, Settings, decode_many
 from wino_viz.provenance import commit, machine, versions, weights_checksum
 from wino_viz.session import Session
@@ -125,6 +127,13 @@ def bench_shadow_block(model: str, shapes: Sequence[tuple[int, int]] | None, rep
     return {**_head(model, session.checkpoint().denoiser.device), "repeats": repeats, "rows": rows}
 
 
+def bench_many_users(model: str, counts: Sequence[int], spec: str, seconds: float) -> dict[str, Any]:
+    """Many users at once; see `wino_viz.bench_users`."""
+    session = Session(model)
+    result = bench_users.bench_users(session, counts, spec, seconds)
+    return {**_head(model, session.checkpoint().denoiser.device), **result}
+
+
 def _head(model: str, device: Any) -> dict[str, Any]:
     import torch
 
@@ -187,6 +196,11 @@ def report_in_flight(result: dict[str, Any]) -> str:
 def report_shadow_block(result: dict[str, Any]) -> str:
     """The same for `bench_shadow_block`."""
     return f"{_where(result)}\n\n{shadow_cost.report(result)}"
+
+
+def report_many_users(result: dict[str, Any]) -> str:
+    """The same for `bench_many_users`."""
+    return f"{_where(result)}\n\n{bench_users.report(result)}"
 
 
 def _where(result: dict[str, Any]) -> str:

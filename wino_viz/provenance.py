@@ -85,7 +85,7 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
 
 
-def machine(device: Any) -> dict[str, Any]:
+def machine(device: torch.device | Any) -> dict[str, Any]:
     """{"device": the GPU's name, or the CPU's kind, "threads": those of a CPU's share}."""
     if told := getattr(device, "about", None):  # of a model in another process
         return told
