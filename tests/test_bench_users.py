@@ -12,7 +12,9 @@ from wino_viz.cli import main
 
 def test_users_are_counted_and_so_is_what_their_neighbours_get(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     out = tmp_path / "users.json"
-    assert main(["bench", "--users", "1,3", "--seconds", "0.3", "--decoders", "threshold", "--out", str(out)]) == 0
+    assert (
+        main(["bench", "--users", "1,3", "--seconds", "0.3", "--decoders", "threshold:tau=0.3", "--out", str(out)]) == 0
+    )
     result = json.loads(out.read_text())
     assert result["command"].endswith(f"--out {out.name}") and result["limits"]["users"] == 1  # a CPU
     one, three = result["rows"]

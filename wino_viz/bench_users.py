@@ -2,8 +2,10 @@
 
     python -m wino_viz bench --users [1,4,16,64] [--seconds 5] [--decoders wino] [--out OUT.json]
 
-A user's share is the time of a pass alone, times the users: what everybody would wait for if passes only took turns. Then the
-same for a few users with one more beside them who reads slowly, or who stops: what their neighbours notice of it.
+For so many seconds each begins another answer, and the last ones are finished: the first passes of an answer place more
+tokens than its last, so only whole answers count. A user's share is the time of a pass alone, times the users: what
+everybody would wait for if passes only took turns. Then the same for a few users with one more beside them who reads
+slowly, or who stops: what their neighbours notice of it.
 """
 
 from __future__ import annotations
@@ -25,15 +27,18 @@ MOST_USERS = 256
 SECONDS = 5.0
 NEIGHBOURS = 3
 SLOW_SECONDS = 0.5  # that the slow reader takes for a pass
-PASSES_BEFORE_STOP = 2
+PASSES_BEFORE_STOP, STOP_AFTER = 2, 0.002  # and seconds: while the next pass waits or is under way
 
 
 @dataclass
 class Work:
-    """What one user got. Times in seconds; passes[n] is when the n-th pass was there, counted from his first request."""
+    """What one user got. Times in seconds; passes[n] is when the n-th pass was there, counted from his first request.
+
+    A slow reader sleeps after each pass; one who stops does so early in his first answer.
+    """
 
     passes: list[float] = field(default_factory=list)
-    tokens: int = 0
+    tokens: int = 0  # of whole answers
     slow: bool = False
     stops: bool = False
     freed: float | None = None
@@ -42,13 +47,14 @@ class Work:
 def bench_users(session: Session, counts: Sequence[int], spec: str, seconds: float) -> dict[str, Any]:
     """Rows by number of users, and what neighbours notice; see the head of this file."""
     settings, limits = session.parse(spec), usual_limits(session.checkpoint().denoiser)
-    _run(session, settings, [Work() for _ in range(max(counts))], min(seconds, 1.0))  # a GPU's first passes are slower
+    warm_up = min(seconds, 1.0)  # a GPU's first passes are slower
+    _run(session, settings, [Work() for _ in range(max(counts))], warm_up, whole=False)
     one = _run(session, settings, [Work()], seconds)
-    alone = _row(1, one, seconds, None)
+    alone = _row(one, None)
     rows = []
     for count in counts:
         works = [Work() for _ in range(count)]
-        rows.append(_row(count, one if count == 1 else _run(session, settings, works, seconds), seconds, alone))
+        rows.append(_row(one if count == 1 else _run(session, settings, works, seconds), alone))
     beside = [_beside(session, settings, what, seconds) for what in ("nobody", "one more", "slow reader", "stopped")]
     about = {"decoder": spec, "seconds": seconds, "limits": limits._asdict()}
     return {**about, "rows": rows, "neighbours": beside}
@@ -57,7 +63,7 @@ def bench_users(session: Session, counts: Sequence[int], spec: str, seconds: flo
 def _beside(session: Session, settings: Settings, what: str, seconds: float) -> dict[str, Any]:
     """What NEIGHBOURS users get beside one more of a kind."""
     more = {"nobody": [], "slow reader": [Work(slow=True)], "stopped": [Work(stops=True)]}.get(what, [Work()])
-    works = _run(session, settings, [*(Work() for _ in range(NEIGHBOURS)), *more], seconds)
+    works = _run(session, settings, [*(Work() for _ in range(NEIGHBOURS)), *more], seconds, whole=False)
     mine = works[:NEIGHBOURS]
     return {
         "beside": what,
@@ -69,7 +75,8 @@ def _beside(session: Session, settings: Settings, what: str, seconds: float) -> 
     }
 
 
-def _row(users: int, works: Sequence[Work], seconds: float, alone: dict[str, Any] | None) -> dict[str, Any]:
+def _row(works: Sequence[Work], alone: dict[str, Any] | None) -> dict[str, Any]:
+    users, seconds = len(works), max(work.passes[-1] for work in works)
     counts = [len(work.passes) for work in works]
     firsts = [work.passes[0] for work in works]
     row = {
@@ -91,11 +98,13 @@ def _per_pass(work: Work) -> float:
     return work.passes[-1] / len(work.passes)
 
 
-def _run(session: Session, settings: Settings, works: Sequence[Work], seconds: float) -> Sequence[Work]:
-    """All users at once for so long; each has at least one pass."""
+def _run(
+    session: Session, settings: Settings, works: Sequence[Work], seconds: float, whole: bool = True
+) -> Sequence[Work]:
+    """All users at once for so long; each has at least one pass, and if `whole` one answer."""
     begin = threading.Barrier(len(works))
     threads = [
-        threading.Thread(target=_use, args=(session, settings, work, number, begin, seconds))
+        threading.Thread(target=_use, args=(session, settings, work, number, begin, seconds, whole))
         for number, work in enumerate(works)
     ]
     for thread in threads:
@@ -105,27 +114,36 @@ def _run(session: Session, settings: Settings, works: Sequence[Work], seconds: f
     return works
 
 
-def _use(session: Session, settings: Settings, work: Work, seed: int, begin: threading.Barrier, seconds: float) -> None:
+def _use(
+    session: Session,
+    settings: Settings,
+    work: Work,
+    seed: int,
+    begin: threading.Barrier,
+    seconds: float,
+    whole: bool,
+) -> None:
     """One user: new problems until the time is over, with the messages that the app writes for each pass."""
     begin.wait()
     started = time.perf_counter()
-    while True:
+    over = False
+    while not over:
         decoding, run = session.start(session.new_problem(4, seed)["question"], settings), new_run()
         start_message(decoding.header, run)
         for made in decoding:
             work.passes.append(time.perf_counter() - started)
-            work.tokens += len(made.step.drafted) - len(made.step.remasked)
             step_message(made.step, run, made.number, pieces=made.pieces, model_seconds=made.seconds)
             if work.slow:
                 time.sleep(SLOW_SECONDS)
             if work.stops and len(work.passes) == PASSES_BEFORE_STOP:
-                told = threading.Timer(0.0, _stop, (decoding, work))
-                told.start()
-            if time.perf_counter() - started >= seconds:
+                threading.Timer(STOP_AFTER, _stop, (decoding, work)).start()
+            over = time.perf_counter() - started >= seconds
+            if over and not (whole or work.stops):
                 return
         if work.stops:
             work.freed = time.perf_counter() - work.freed
             return
+        work.tokens += decoding.canvas.gen_length
         seed += 1000
 
 
@@ -138,7 +156,7 @@ def report(result: dict[str, Any]) -> str:
     """The figures as text, with what they are held against."""
     limits = result["limits"]
     lines = [
-        f"{result['decoder']}, {result['seconds']:g} s for each row; a batch has at most {limits['users']} users, "
+        f"{result['decoder']}, {result['seconds']:g} s or more for each row; a batch has at most {limits['users']} users, "
         f"{limits['tokens']:,} tokens and {limits['rows']:,} rows here",
         "",
         "| users | tokens per s | × one user | ms to first step | the longest | ms per pass | of a share | slowest ÷ mean |",
