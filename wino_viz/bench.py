@@ -127,11 +127,25 @@ def bench_shadow_block(model: str, shapes: Sequence[tuple[int, int]] | None, rep
     return {**_head(model, session.checkpoint().denoiser.device), "repeats": repeats, "rows": rows}
 
 
-def bench_many_users(model: str, counts: Sequence[int], spec: str, seconds: float) -> dict[str, Any]:
-    """Many users at once; see `wino_viz.bench_users`."""
-    session = Session(model)
-    result = bench_users.bench_users(session, counts, spec, seconds)
-    return {**_head(model, session.checkpoint().denoiser.device), **result}
+def bench_many_users(
+    model: str, counts: Sequence[int], spec: str, seconds: float, replicas: int | None = None
+) -> dict[str, Any]:
+    """Many users at once; see `wino_viz.bench_users`. With `replicas`, of so many, each with a GPU where there are GPUs."""
+    session, about = Session(model), {}
+    if replicas:
+        import torch
+
+        from wino_viz.replicas import start_models, stop
+
+        about = {"replicas": replicas, "gpus_per_replica": float(torch.cuda.is_available())}
+        service = start_models(replicas, about["gpus_per_replica"])
+        session = Session(model, service.load, service=service)
+    try:
+        result = bench_users.bench_users(session, counts, spec, seconds)
+        return {**_head(model, session.checkpoint().denoiser.device), **about, **result}
+    finally:
+        if replicas:
+            stop()
 
 
 def _head(model: str, device: Any) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """How many users one model serves at once: each in a thread, as in the app, decoding one problem after the other.
 
-    python -m wino_viz bench --users [1,4,16,64] [--seconds 5] [--decoders wino] [--out OUT.json]
+    python -m wino_viz bench --users [1,4,16,64] [--seconds 5] [--decoders wino] [--replicas 2] [--out OUT.json]
 
 For so many seconds each begins another answer, and the last ones are finished: the first passes of an answer place more
 tokens than its last, so only whole answers count. A user's share is the time of a pass alone, times the users: what
@@ -154,10 +154,11 @@ def _stop(decoding: Any, work: Work) -> None:
 
 def report(result: dict[str, Any]) -> str:
     """The figures as text, with what they are held against."""
-    limits = result["limits"]
+    limits, replicas = result["limits"], result.get("replicas")
+    where = f"{replicas} {'replica' if replicas == 1 else 'replicas'}" if replicas else "one process"
     lines = [
-        f"{result['decoder']}, {result['seconds']:g} s or more for each row; a batch has at most {limits['users']} users, "
-        f"{limits['tokens']:,} tokens and {limits['rows']:,} rows here",
+        f"{result['decoder']}, {result['seconds']:g} s or more for each row, in {where}; a batch has at most "
+        f"{limits['users']} users, {limits['tokens']:,} tokens and {limits['rows']:,} rows here",
         "",
         "| users | tokens per s | × one user | ms to first step | the longest | ms per pass | of a share | slowest ÷ mean |",
         "|---|---|---|---|---|---|---|---|",

@@ -125,6 +125,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N,N",
         help="instead: how many users decode at once (1,4,16,64), and what they notice of each other",
     )
+    bench.add_argument(
+        "--replicas", type=whole(1, 64), metavar="N", help="with --users: in so many replicas, as `serve` does"
+    )
     bench.add_argument("--seconds", type=float, default=5.0, help="for each row of --users (default: 5)")
     bench.add_argument("--repeats", type=int, default=15, help="passes of each kind for --shadow (default: 15)")
     bench.add_argument("--out", type=Path, metavar="OUT.json", help="write the figures to this file")
@@ -357,6 +360,8 @@ def run_bench(options: argparse.Namespace, arguments: Sequence[str]) -> int:
         raise ValueError(f"--seconds must be 0.1 to 600, not {options.seconds:g}")
     if sum(chosen is not None for chosen in (options.shadow, options.in_flight, options.users)) > 1:
         raise ValueError("choose one of --shadow, --in-flight and --users")
+    if options.replicas and options.users is None:
+        raise ValueError("--replicas goes with --users")
     _check_writable(options.out)
     model = options.model or READS
     specs = [spec.strip() for spec in options.decoders.split(",")] if options.decoders else []
@@ -369,7 +374,8 @@ def run_bench(options: argparse.Namespace, arguments: Sequence[str]) -> int:
         if len(specs) > 1:
             raise ValueError("--users takes one decoder")
         spec = specs[0] if specs else bench.IN_FLIGHT_SPECS[0]
-        result = bench.bench_many_users(model, counts or bench.bench_users.USERS, spec, options.seconds)
+        counts = counts or bench.bench_users.USERS
+        result = bench.bench_many_users(model, counts, spec, options.seconds, options.replicas)
         print(bench.report_many_users(result))
     elif options.in_flight is None:
         result = bench.bench(model, options.problems, specs or bench.SPECS)

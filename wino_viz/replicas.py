@@ -85,8 +85,9 @@ class Models:
         device, reader = checkpoint.denoiser.device, checkpoint.reader
         if reader is not None:
             reader = replace(reader, magvit=SimpleNamespace(config=reader.magvit.config))
-        about = Elsewhere(device.type, machine(device))
-        return replace(checkpoint, denoiser=SimpleNamespace(device=about), reader=reader)
+        size = SimpleNamespace(config=SimpleNamespace(vocab_size=checkpoint.denoiser.model.config.vocab_size))
+        stand_in = SimpleNamespace(device=Elsewhere(device.type, machine(device)), model=size)
+        return replace(checkpoint, denoiser=stand_in, reader=reader)
 
     async def answers(self, model: str, decoder: Decoder) -> AsyncIterator[tuple[Predictions, float]]:
         """Each answer and its share of the seconds; see `wino_viz.serving.User.answers`."""
@@ -180,8 +181,8 @@ def make_page() -> Any:
     return gr.mount_gradio_app(FastAPI(), page, path="/", theme=theme(), **how)
 
 
-def start(replicas: int, gpus: float, port: int, host: str) -> str:
-    """Start Ray here, the replicas with `gpus` each, and the app in front of them; returns its address.
+def start_models(replicas: int, gpus: float, **http: Any) -> Replicas:
+    """Start Ray here, and the replicas with `gpus` each; `http` is where Ray Serve is to listen.
 
     Ray tells nobody anything. ValueError where it is not installed.
     """
@@ -199,14 +200,21 @@ def start(replicas: int, gpus: float, port: int, host: str) -> str:
         log_to_driver=False,
         object_store_memory=OBJECTS,
     )
-    serve.start(http_options={"host": host, "port": port})
+    serve.start(http_options=http or {"location": "NoServer"})
     resources: dict[str, Any] = {"num_cpus": 1, "num_gpus": gpus}
     if not gpus:
         threads = max(1, (os.cpu_count() or 1) // replicas)
         resources["runtime_env"] = {"env_vars": {"OMP_NUM_THREADS": str(threads)}}
     models = serve.deployment(Models, name=MODELS)
     models = models.options(num_replicas=replicas, max_ongoing_requests=MOST_USERS, ray_actor_options=resources)
-    serve.run(models.bind(), name=MODELS, route_prefix=None)
+    return Replicas(serve.run(models.bind(), name=MODELS, route_prefix=None))
+
+
+def start(replicas: int, gpus: float, port: int, host: str) -> str:
+    """The same, with the app in front of them; returns its address."""
+    start_models(replicas, gpus, host=host, port=port)
+    from ray import serve
+
     app = serve.deployment(serve.ingress(make_page)(), name=APP)
     app = app.options(num_replicas=1, max_ongoing_requests=STREAMS, ray_actor_options={"num_cpus": 1})
     serve.run(app.bind(), name=APP, route_prefix="/")
