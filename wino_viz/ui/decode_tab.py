@@ -171,4 +171,8 @@ def on_end(watching: Any, button: gr.Button, current: gr.State, player: Player, 
         concurrency_limit=None,
         **HIDDEN,
     )
-    watching.failure(lambda current: shown_parts(broken_off(current)), current, [player, notice], **HIDDEN)
+
+    def broken(current: Current) -> tuple:
+        return shown_parts(broken_off(current))
+
+    watching.failure(broken, current, [player, notice], queue=False, **HIDDEN)  # a full queue would refuse it, too

@@ -268,7 +268,11 @@ def picture_tab(session: Any, examples: Sequence[PictureExample]) -> None:
         **HIDDEN,
     )
     running.failure(
-        lambda desk: parts(broken_off(desk.current), desk), desk, [single, pair, table, notice, choice], **HIDDEN
+        lambda desk: parts(broken_off(desk.current), desk),
+        desk,
+        [single, pair, table, notice, choice],
+        queue=False,
+        **HIDDEN,
     )
 
     running.failure(None, js=ON_REFUSED % "picture", **HIDDEN)
