@@ -35,14 +35,23 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("HF_HUB_OFFLINE", "0" if needs_hub(chosen.models) else "1")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
+from wino_viz.zero_gpu import zero_gpu_here  # noqa: E402
+
+service = zero_gpu_here()  # before anything else that may touch CUDA; None everywhere but on ZeroGPU
+if service and chosen.models:
+    sys.exit("on ZeroGPU every model is loaded when the app starts: only the embedded ones are offered there")
+
 from wino_viz.plus import wino_plus  # noqa: E402
 from wino_viz.session import Session  # noqa: E402
 from wino_viz.ui.page import LAUNCH, build_page, theme  # noqa: E402
 
-session, pictures = Session(), Session("mmada-mini", task="caption")
+session, pictures = Session(service=service), Session("mmada-mini", task="caption", service=service)
+plus = wino_plus(session)
+if service:
+    service.load(each for each in (session, pictures, plus) if each)
 load = loader(chosen.dtype, chosen.device_map, image_tokenizer=chosen.image_tokenizer)
 menu = ModelMenu(session, pictures, chosen.models, load)
-demo = build_page(session, pictures=pictures, plus=wino_plus(session), menu=menu)
+demo = build_page(session, pictures=pictures, plus=plus, menu=menu)
 
 if __name__ == "__main__":
     demo.launch(theme=theme(), **LAUNCH)

@@ -5,13 +5,14 @@
     python -m wino_viz bench --shadow [GENxBLOCK,…]
     python -m wino_viz bench --load --model MODEL
     python -m wino_viz bench --parity [--model MODEL] [--problems 500]
+    python -m wino_viz bench --users [1,4,16,64]
 
 Time outside the model is everything the app does for a pass besides the model: asking the decoder, applying its rule,
 recording the step, looking up token texts and writing the message that goes to the browser. Goal on a CPU: at most 5 %.
 
 With --in-flight the same problems are decoded with so many in one batch each, as `eval --in-flight` does.
---shadow measures what the shadow block costs: see shadow_cost.py. --load measures what loading a model costs:
-load_cost.py. --parity compares bfloat16 with float32: parity.py.
+--shadow measures what the shadow block costs: see shadow_cost.py; --users how many people one model serves at once: see
+bench_users.py. --load measures what loading a model costs: load_cost.py. --parity compares bfloat16 with float32: parity.py.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from random import Random
 from statistics import fmean, median
 from typing import Any
 
-from wino_viz import load_cost, parity, shadow_cost
+from wino_viz import bench_users, load_cost, parity, shadow_cost
 from wino_viz.decoding import Canvas, Denoiser, Settings, decode_many
 from wino_viz.provenance import commit, machine, versions, weights_checksum
 from wino_viz.session import Session
@@ -152,6 +153,27 @@ def bench_parity(model: str, load: Callable[[str], Any], count: int, specs: Sequ
     return {**_head(model, loaded["float32"].denoiser.device), "rows": rows}
 
 
+def bench_many_users(
+    model: str, counts: Sequence[int], spec: str, seconds: float, replicas: int | None = None
+) -> dict[str, Any]:
+    """Many users at once; see `wino_viz.bench_users`. With `replicas`, of so many, each with a GPU where there are GPUs."""
+    session, about = Session(model), {}
+    if replicas:
+        import torch
+
+        from wino_viz.replicas import start_models, stop
+
+        about = {"replicas": replicas, "gpus_per_replica": float(torch.cuda.is_available())}
+        service = start_models(replicas, about["gpus_per_replica"])
+        session = Session(model, service.load, service=service)
+    try:
+        result = bench_users.bench_users(session, counts, spec, seconds)
+        return {**_head(model, session.checkpoint().denoiser.device), **about, **result}
+    finally:
+        if replicas:
+            stop()
+
+
 def _head(model: str, device: Any) -> dict[str, Any]:
     import torch
 
@@ -224,6 +246,11 @@ def report_load(result: dict[str, Any]) -> str:
 def report_parity(result: dict[str, Any]) -> str:
     """The same for `bench_parity`."""
     return f"{_where(result)}\n\n{parity.report(result['rows'])}"
+
+
+def report_many_users(result: dict[str, Any]) -> str:
+    """The same for `bench_many_users`."""
+    return f"{_where(result)}\n\n{bench_users.report(result)}"
 
 
 def _where(result: dict[str, Any]) -> str:

@@ -28,6 +28,7 @@ from wino_viz.decoding import DECODERS
 from wino_viz.export_command import add_export
 from wino_viz.loading import bar, loader, loading_options
 from wino_viz.plus import usual_spec
+from wino_viz.serve_command import add_serve
 from wino_viz.session import Session, WordFromPicture
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     decode.add_argument("--note", help="what the trace shows, to keep in it")
 
     add_export(commands)
+    add_serve(commands)
 
     evaluate = commands.add_parser("eval", help="decoders × problems", description="Evaluate decoders on problems.")
     evaluate.set_defaults(run=run_eval)
@@ -128,6 +130,16 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="instead: how many of --problems have the same tokens in bfloat16 as in float32",
     )
+        "--users",
+        nargs="?",
+        const="",
+        metavar="N,N",
+        help="instead: how many users decode at once (1,4,16,64), and what they notice of each other",
+    )
+    bench.add_argument(
+        "--replicas", type=whole(1, 64), metavar="N", help="with --users: in so many replicas, as `serve` does"
+    )
+    bench.add_argument("--seconds", type=float, default=5.0, help="for each row of --users (default: 5)")
     bench.add_argument("--repeats", type=int, default=15, help="passes of each kind for --shadow (default: 15)")
     bench.add_argument("--out", type=Path, metavar="OUT.json", help="write the figures to this file")
     return parser
@@ -365,8 +377,12 @@ def run_bench(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     for name in ("problems", "repeats"):
         if not 1 <= getattr(options, name) <= 1000:
             raise ValueError(f"--{name} must be 1 to 1000, not {getattr(options, name)}")
-    if options.shadow is not None and options.in_flight is not None:
-        raise ValueError("choose one of --shadow and --in-flight")
+    if not 0.1 <= options.seconds <= 600:
+        raise ValueError(f"--seconds must be 0.1 to 600, not {options.seconds:g}")
+    if sum(chosen is not None for chosen in (options.shadow, options.in_flight, options.users)) > 1:
+        raise ValueError("choose one of --shadow, --in-flight and --users")
+    if options.replicas and options.users is None:
+        raise ValueError("--replicas goes with --users")
     _check_writable(options.out)
     if options.load and options.parity:
         raise ValueError("choose one of --load and --parity")
@@ -387,11 +403,21 @@ def run_bench(options: argparse.Namespace, arguments: Sequence[str]) -> int:
         shapes = _shapes(options.shadow) if options.shadow else None
         result = bench.bench_shadow_block(model, shapes, options.repeats)
         print(bench.report_shadow_block(result))
+    elif options.users is not None:
+        counts = _counts("--users", options.users, bench.bench_users.MOST_USERS) if options.users else None
+        if len(specs) > 1:
+            raise ValueError("--users takes one decoder")
+        spec = specs[0] if specs else bench.IN_FLIGHT_SPECS[0]
+        counts = counts or bench.bench_users.USERS
+        result = bench.bench_many_users(model, counts, spec, options.seconds, options.replicas)
+        print(bench.report_many_users(result))
     elif options.in_flight is None:
         result = bench.bench(model, options.problems, specs or bench.SPECS)
         print(bench.report(result))
     else:
-        counts = _counts(options.in_flight, bench.MAX_IN_FLIGHT) if options.in_flight else bench.IN_FLIGHT
+        counts = (
+            _counts("--in-flight", options.in_flight, bench.MAX_IN_FLIGHT) if options.in_flight else bench.IN_FLIGHT
+        )
         result = bench.bench_in_flight(model, counts, specs or bench.IN_FLIGHT_SPECS)
         print(bench.report_in_flight(result))
     if options.out:
@@ -414,12 +440,12 @@ def _shapes(text: str) -> list[tuple[int, int]]:
     return shapes
 
 
-def _counts(text: str, most: int) -> list[int]:
+def _counts(option: str, text: str, most: int) -> list[int]:
     parse = whole(1, most)
     try:
         return [parse(count) for count in text.split(",")]
     except argparse.ArgumentTypeError as error:
-        raise ValueError(f"--in-flight: {error}") from None
+        raise ValueError(f"{option}: {error}") from None
 
 
 # ---- small things

@@ -61,7 +61,7 @@ class ModelMenu:
         for name in dict.fromkeys(listed):
             if name not in self._embedded():
                 task = pictures.task if pictures and sees(name) else home.task
-                self._listed[name] = Session(name, self._bring, task)
+                self._listed[name] = Session(name, self._bring, task, service=home.service)
 
     def _embedded(self) -> dict[str, Session]:
         return {session.model: session for session in (self.home, self.pictures) if session is not None}

@@ -26,6 +26,7 @@ from wino_viz import untrusted
 from wino_viz.decoding import DECODERS, Settings, decode, judge_tokens, parse_spec, record
 from wino_viz.models.presets import Preset, presets_of
 from wino_viz.problems import asked_problem
+from wino_viz.serving import Local
 from wino_viz.tasks import arithmetic, countdown, sudoku
 from wino_viz.tasks.registry import TASKS, judge, prompt_of
 from wino_viz.trace import Step, Trace
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     from wino_viz.evaluation.measuring import Measurement
     from wino_viz.models.checkpoint import Checkpoint
+    from wino_viz.serving import Service
 
 MAX_PROMPT_CHARACTERS = 20_000  # far beyond any context here; longer ones are not worth tokenizing to say so
 SECONDS_DECIMALS = 6
@@ -83,7 +85,8 @@ class Session:
     """One model, shared by everybody who uses the app. Every method may be called from several threads at once.
 
     `load` makes a checkpoint from a name (wino_viz.models.checkpoint.load_checkpoint). `task` says whose preset gives
-    the lengths and the decoders' settings where they are not given.
+    the lengths and the decoders' settings where they are not given. `service` runs the model for many users at once
+    (wino_viz.serving: Local, in this process; others are in zero_gpu.py and replicas.py).
     """
 
     def __init__(
@@ -91,8 +94,10 @@ class Session:
         model: str = "llada-mini",
         load: Callable[[str], Checkpoint] | None = None,
         task: str = "arithmetic",
+        service: Service | None = None,
     ) -> None:
         self.model, self.task = model, task
+        self.service = service or Local()
         self._load = load or _load_checkpoint
         self._lock = threading.Lock()
         self._measuring = threading.Lock()
@@ -214,17 +219,18 @@ class Session:
         """
         from wino_viz.evaluation.measuring import Measurement
 
-        return Measurement(self.checkpoint(), task, specs, count, seed)
+        checkpoint = self.checkpoint()
+        measured = replace(checkpoint, denoiser=self.service.user(checkpoint))
+        return Measurement(measured, task, specs, count, seed)
 
     # ---- pictures
 
     def see(self, image: Image) -> Picture:
         """A picture as the model sees it; raises ValueError for a model that reads text alone. Loads the model."""
-        reader = self.checkpoint().reader
-        if reader is None:
+        checkpoint = self.checkpoint()
+        if checkpoint.reader is None:
             raise ValueError(f"{self.model} reads text alone and can't see a picture: take a model such as mmada-mini")
-        codes = reader.codes(image)
-        return Picture(image, codes, reader.picture(codes))
+        return Picture(image, *self.service.see(checkpoint, image))
 
     def blank(self) -> Picture:
         """An empty grey picture, for the same question without anything to see."""
@@ -311,6 +317,7 @@ class Decoding:
         self._asked, self._suffix = around or (prompt, "")
         self.settings, self.canvas, self.prompt, self.problem = settings, canvas, prompt, problem
         self._decoder = settings.start(canvas)
+        self._user = session.service.user(checkpoint)
         self._steps: list[Step] = []
         self._seconds: list[float] = []
         self._pieces: dict[int, str] = {}
@@ -324,7 +331,7 @@ class Decoding:
         """Each pass as it is made. Only the model is timed, not what is done between the passes."""
         self._session._count(+1)
         try:
-            for number, (step, seconds) in enumerate(decode(self._decoder, self._checkpoint.denoiser), start=1):
+            for number, (step, seconds) in enumerate(decode(self._decoder, self._user), start=1):
                 new = self._checkpoint.pieces(sorted(step.shown_ids() - self._pieces.keys()))
                 self._pieces |= new
                 self._seconds.append(round(seconds, SECONDS_DECIMALS))
@@ -332,6 +339,10 @@ class Decoding:
                 yield Pass(number, step, new, self._seconds[-1])
         finally:
             self._session._count(-1)
+
+    def stop(self) -> None:
+        """End it, from any thread: a pass that waits for its turn is dropped, and the iterator ends."""
+        self._user.stop()
 
     def trace(self) -> Trace:
         """What there is of the trace: all of it after the last pass, at any time before the passes made so far."""
@@ -354,7 +365,8 @@ class Decoding:
         tokens = self._decoder.canvas
         blank = self._checkpoint.prompt_ids(self._asked, self._session.blank().codes, self._suffix)
         forwards = [judge_tokens(ids, tokens, self.canvas.mask_id) for ids in (self.canvas.prompt_ids, blank)]
-        seen, unseen = (self._checkpoint.denoiser.predict([forward])[0] for forward in forwards)
+        user = self._session.service.user(self._checkpoint)
+        seen, unseen = (user.predict([forward])[0] for forward in forwards)
         pieces = self._checkpoint.pieces(set(tokens))
         return [
             WordFromPicture(position, token, pieces[token], float(p), float(q))

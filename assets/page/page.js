@@ -64,6 +64,8 @@ function figuresRow(row) {
   return line;
 }
 
+const WAITING = "Waiting for a free place …";
+
 let pressed = 0;
 let stoppedAt = -Infinity;
 
@@ -86,13 +88,20 @@ function afterStop() {
 // Returns the number of the press.
 function onRun(prefix) {
   const notice = document.querySelector(`#${prefix}-notice .notice`);
-  if (notice) showNotice(notice, { look: "busy", text: "Waiting for a free place …" });
+  if (notice) showNotice(notice, { look: "busy", text: WAITING });
   const player = document.querySelector(`#${prefix}-player`);
   if (player && player.getBoundingClientRect().top > window.innerHeight * 0.6) {
     const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
     player.scrollIntoView({ block: "start", behavior: calm ? "auto" : "smooth" });
   }
   return nextPress();
+}
+
+// A run that never began: the queue was full, and the server said nothing else.
+function onRefused(prefix) {
+  const notice = document.querySelector(`#${prefix}-notice .notice`);
+  if (!notice?.textContent.includes(WAITING)) return;
+  showNotice(notice, { look: "error", text: "Too many people are decoding just now. Try again in a minute." });
 }
 
 // Values were filled in from another tab, and this one is just being opened: they come into view with Run under them, which
@@ -142,7 +151,7 @@ function installPage() {
   document.head.append(style);
   document.addEventListener("blur", keepEmpty, true);
   window.winoPage = {
-    notice: showNotice, figures: showFigures, mask: showMask, onRun, onStop, afterStop, showRun, fold: showFold,
+    notice: showNotice, figures: showFigures, mask: showMask, onRun, onRefused, onStop, afterStop, showRun, fold: showFold,
     picture: showPicture, bring: showInput, chips: showChips, words: showWords, onPictureRun, take: showTake,
     chart: showChart, progress: showProgress, reported: showReported,
   };

@@ -262,7 +262,7 @@ function tint(code) {
 // Run was pressed: say so before the server does, and bring into view what is going to move: the squares with the player
 // under them, or on a phone, where the form stands between the two, the player.
 function onPictureRun() {
-  sayOfPicture({ look: "busy", text: "Waiting for a free place …" });
+  sayOfPicture({ look: "busy", text: WAITING });
   const [squares, stage] = [".picture-top", ".picture-stage"].map((name) => document.querySelector(name));
   const press = nextPress();
   if (!squares || !stage) return press;

@@ -629,3 +629,13 @@ def test_the_server_itself_talks_to_nobody(tmp_path):
 def answers(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_who_comes_to_a_full_queue_reads_so_beside_run(mini: Checkpoint, serve, open_page: Callable[..., Page]):
+    full = build_page(Session(load=lambda name: mini)).queue(max_size=0)
+    page = ready(open_page(serve(full, theme=theme(), **LAUNCH)))
+    run(page)
+    expect(say(page)).to_contain_text("Too many people are decoding just now. Try again in a minute.")
+    page.get_by_role("tab", name="Compare").click()
+    run(page, "compare")
+    expect(say(page, "compare")).to_contain_text("Too many people")

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import re
 import threading
+from copy import deepcopy
+from weakref import WeakKeyDictionary
 
 from transformers import PreTrainedTokenizerFast
 
@@ -18,7 +20,8 @@ START_OF_TEXT = "<|startoftext|>"
 HEADER_START, HEADER_END, TURN_END = "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"
 SLOT = "\x00"  # stands for a message while a chat template is asked what it writes around one
 _MARKS = re.compile(r"<\|[A-Za-z0-9_]+\|>")  # how special tokens are written in the templates of LLaDA and Dream
-_ONE_AT_A_TIME = threading.Lock()
+_PLAIN: WeakKeyDictionary[PreTrainedTokenizerFast, PreTrainedTokenizerFast] = WeakKeyDictionary()
+_COPYING = threading.Lock()
 # Of a checkpoint that has the tokens of a chat and no template (LLaDA-8B-Instruct's, for one message).
 LLADA_CHAT = f"{START_OF_TEXT}{HEADER_START}user{HEADER_END}\n\n{SLOT}{TURN_END}{HEADER_START}assistant{HEADER_END}\n\n"
 
@@ -56,13 +59,15 @@ def chat_around_slot(tokenizer: PreTrainedTokenizerFast) -> str:
 def plain_ids(tokenizer: PreTrainedTokenizerFast, text: str) -> list[int]:
     """Text as ordinary characters, whatever it spells.
 
-    The tokenizer keeps how it was asked last, and other callers share it: one at a time, and it is left as usual.
+    By a copy of the tokenizer that does nothing else: how special tokens are read is a state of a fast tokenizer, so with
+    one for both, a message read in another thread at the same moment would decide what is special here.
     """
-    with _ONE_AT_A_TIME:
-        try:
-            return tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
-        finally:
-            tokenizer.backend_tokenizer.encode_special_tokens = False
+    with _COPYING:
+        plain = _PLAIN.get(tokenizer)
+        if plain is None:
+            plain = _PLAIN[tokenizer] = deepcopy(tokenizer)
+            plain.encode("", add_special_tokens=False, split_special_tokens=True)
+    return plain.encode(text, add_special_tokens=False, split_special_tokens=True)
 
 
 def _split(text: str, tokens: list[str]) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from wino_viz.model_menu import ModelMenu
-from wino_viz.ui.decode_tab import on_end, on_run, shown_parts
+from wino_viz.ui.decode_tab import ON_REFUSED, on_end, on_run, shown_parts
 from wino_viz.ui.decoder_form import NONE, PLUS, WINO, DecoderForm, decoder_choices
 from wino_viz.ui.examples import Example, best_example, most_telling_pass, recorded_together
 from wino_viz.ui.forms import HIDDEN, MODEL_QUEUE, CanvasForm, Forms, ProblemForm
@@ -102,6 +102,7 @@ def compare_tab(menu: ModelMenu, examples: Sequence[Example], plus: Any = None) 
         **HIDDEN,
     )
     on_end(running, stop_button, press, current, player, notice)
+    running.failure(None, js=ON_REFUSED % "compare", **HIDDEN)
     problem.on_new(make_room, [current], [player, notice, table], forms)
     problem.on_typed(current, notice, forms)
     forms.on_model(current, problem, notice, [running])

@@ -23,7 +23,8 @@ from wino_viz.ui.widgets import Fold, Notice, say
 
 OWN = -1  # in the list of examples: none of them
 
-# What the browser does at once, before the server answers; the first value that it sends is the number of the press on Run.
+# What the browser does at once, before the server answers, and where the queue is full and no answer comes; the first value that it sends is the number of the press on Run.
+ON_REFUSED = "() => { winoPage.onRefused('%s'); }"
 ON_STOP = "(press, ...values) => [winoPage.onStop(), ...values]"
 
 
@@ -143,6 +144,7 @@ def decode_tab(menu: ModelMenu, examples: Sequence[Example], plus: Any = None) -
         **HIDDEN,
     )
     on_end(watching, stop_button, press, current, player, notice)
+    watching.failure(None, js=ON_REFUSED % "decode", **HIDDEN)
     problem.new.click(None, cancels=[watching], **HIDDEN)  # also a run that still waits for its turn
     if isinstance(problem.task, gr.Radio):
         problem.task.input(None, cancels=[watching], **HIDDEN)
@@ -187,4 +189,8 @@ def on_end(
         concurrency_limit=None,
         **HIDDEN,
     )
-    watching.failure(lambda current: shown_parts(broken_off(current)), current, [player, notice], **HIDDEN)
+
+    def broken(current: Current) -> tuple:
+        return shown_parts(broken_off(current))
+
+    watching.failure(broken, current, [player, notice], queue=False, **HIDDEN)  # a full queue would refuse it, too

@@ -32,8 +32,10 @@ STEPS = [(f"{n} steps", n) for n in range(2, 7)]
 LONGEST_GENERATION, LONGEST_BLOCK, LENGTH_STEP = 256, 256, 8
 HOTTEST = 2.0
 
-# Every event of the model shares these: so many decodings at once, whoever asks for them.
-MODEL_QUEUE: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 4}
+# Every event of the model shares these: so many decodings at once, whoever asks for them. They take turns pass by pass
+# (wino_viz/serving.py), and each holds a thread.
+DECODING = 64
+MODEL_QUEUE: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": DECODING}
 HIDDEN: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
 

@@ -23,7 +23,7 @@ from wino_viz.ui.compare_tab import compare_tab
 from wino_viz.ui.decode_tab import decode_tab
 from wino_viz.ui.examples import Example, PictureExample, read_examples, read_picture_examples
 from wino_viz.ui.explore_tab import RESULTS, explore_tab
-from wino_viz.ui.forms import MODEL_QUEUE
+from wino_viz.ui.forms import DECODING, MODEL_QUEUE
 from wino_viz.ui.how_tab import how_tab
 from wino_viz.ui.picture_form import file_bytes
 from wino_viz.ui.picture_tab import picture_tab
@@ -35,7 +35,8 @@ SUBTITLE = (
     "and takes the doubtful ones back."
 )
 FONTS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "Noto Sans", "Arial", "sans-serif")
-WAITING = 32  # runs that may wait for their turn; more are refused with gradio's own message
+WAITING = 64  # events that may wait for a free place; more are refused, and the page says so
+THREADS = DECODING + 32  # so that a Stop finds one, too
 
 
 def theme() -> gr.themes.Base:
@@ -97,6 +98,7 @@ LAUNCH: dict[str, Any] = {
     "ssr_mode": False,
     "share": False,
     "max_file_size": "20mb",
+    "max_threads": THREADS,
 }
 FORGET = (600, 600)  # seconds: how often uploaded files are looked through, and how old one may become
 
@@ -137,6 +139,7 @@ def build_page(
         if pictures is not None:
             _caption_endpoint(menu)
     demo.queue(max_size=WAITING)
+    demo.max_threads = THREADS  # where the page is mounted in another app; launch() sets it anew
     return demo
 
 

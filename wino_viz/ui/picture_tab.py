@@ -16,7 +16,7 @@ from wino_viz.model_menu import ModelMenu
 from wino_viz.pictures import data_url
 from wino_viz.tasks.scenes_wording import CAPTION_PROMPTS
 from wino_viz.trace import dumps
-from wino_viz.ui.decode_tab import ON_STOP, OWN, about, on_run
+from wino_viz.ui.decode_tab import ON_REFUSED, ON_STOP, OWN, about, on_run
 from wino_viz.ui.decoder_form import DecoderForm, decoder_choices
 from wino_viz.ui.examples import PictureExample, best_example
 from wino_viz.ui.forms import HIDDEN, MODEL_QUEUE, CanvasForm
@@ -325,8 +325,14 @@ def picture_tab(menu: ModelMenu, examples: Sequence[PictureExample]) -> None:
         **HIDDEN,
     )
     running.failure(
-        lambda desk: parts(broken_off(desk.current), desk), desk, [single, pair, table, notice, choice], **HIDDEN
+        lambda desk: parts(broken_off(desk.current), desk),
+        desk,
+        [single, pair, table, notice, choice],
+        queue=False,
+        **HIDDEN,
     )
+
+    running.failure(None, js=ON_REFUSED % "picture", **HIDDEN)
 
     page = [strip, single, pair, table, words, notice, choice, asked.prompt, asked.chips]
     question = [asked.ask, asked.prompt]

@@ -2,7 +2,7 @@
 
     for update in watch(current, start, session.loaded): ...     update.player, update.notice, update.rows
 
-A `Current` belongs to one open page (a gr.State). The newest run on a page wins: an older one ends after its pass.
+A `Current` belongs to one open page (a gr.State). The newest run on a page wins: an older one ends at once.
 """
 
 from __future__ import annotations
@@ -56,11 +56,21 @@ class Current:
 
     def begin(self) -> str:
         """A new run, which ends the one before it."""
+        before = self.decodings
         self.run, self.decodings, self.titles, self.broken, self.stopped = new_run(), (), (), False, None
+        _stop_all(before)
         return self.run
 
     def end(self) -> None:
+        before = self.decodings
         self.run, self.decodings, self.titles, self.stopped = "", (), (), None
+        _stop_all(before)
+
+
+def _stop_all(decodings: Sequence[Any]) -> None:
+    """Passes that wait for their turn are dropped: after the run has ended, so that it says no more."""
+    for decoding in decodings:
+        decoding.stop()
 
 
 @dataclass(frozen=True)
