@@ -130,6 +130,7 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="instead: how many of --problems have the same tokens in bfloat16 as in float32",
     )
+    bench.add_argument(
         "--users",
         nargs="?",
         const="",

@@ -23,7 +23,8 @@ from wino_viz.ui.widgets import Fold, Notice, say
 
 OWN = -1  # in the list of examples: none of them
 
-# What the browser does at once, before the server answers, and where the queue is full and no answer comes; the first value that it sends is the number of the press on Run.
+# What the browser does at once, before the server answers, and where the queue is full and no answer comes; the first value
+# that it sends is the number of the press on Run.
 ON_REFUSED = "() => { winoPage.onRefused('%s'); }"
 ON_STOP = "(press, ...values) => [winoPage.onStop(), ...values]"
 
