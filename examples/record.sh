@@ -87,6 +87,6 @@ picture 4-a-question validation 0 questions wino \
 picture 5-a-pair-never-shown test 9 captions wino \
   'A pair of shape and colour that was never shown' \
   'No picture in training had a purple circle. The model saw other purple things and other circles, and has to put the two together.'
-picture 6-a-pair-it-misses test 43 captions wino \
+picture 6-a-pair-it-misses test 23 captions wino \
   'A pair never shown, and missed' \
-  'No picture in training had a red moon, and the model calls this one orange. Its shadow block does not doubt it: verification asks the same eyes.'
+  'No picture in training had a yellow diamond, and the model calls this one orange: it sees two orange diamonds where one is yellow. The red moon, never shown either, it gets right.'
