@@ -2,13 +2,14 @@
 
     python -m wino_viz bench [--model llada-mini] [--problems 5] [--out OUT.json]
     python -m wino_viz bench --in-flight [1,8,64] [--decoders wino]
-    python -m wino_viz bench --shadow [GENxBLOCK,…]
+    python -m wino_viz bench --shadow [GENxBLOCK,…]                   see shadow_cost.py
+    python -m wino_viz bench --shape llada-8b                         how close to the chip's limit: see bench_shape.py
+    python -m wino_viz bench --check                                  the same tokens, however it is run: see bench_check.py
 
 Time outside the model is everything the app does for a pass besides the model: asking the decoder, applying its rule,
 recording the step, looking up token texts and writing the message that goes to the browser. Goal on a CPU: at most 5 %.
 
 With --in-flight the same problems are decoded with so many in one batch each, as `eval --in-flight` does.
---shadow measures what the shadow block costs: see shadow_cost.py.
 """
 
 from __future__ import annotations
@@ -25,9 +26,8 @@ from wino_viz.decoding import Canvas, Denoiser, Settings, decode_many
 from wino_viz.provenance import commit, machine, versions, weights_checksum
 from wino_viz.session import Session
 from wino_viz.tasks import arithmetic
-from wino_viz.ui.player import new_run, start_message, step_message, trace_message
 
-SPECS = ("standard", "standard:tokens_per_step=8", "threshold", "wino")
+PROBLEMS, SPECS = 5, ("standard", "standard:tokens_per_step=8", "threshold", "wino")
 OUTSIDE_LIMIT = 0.05  # share of a run's time that may be spent outside the model, on a CPU
 IN_FLIGHT = (1, 8, 64)
 IN_FLIGHT_SPECS = ("wino",)
@@ -136,6 +136,13 @@ def _head(model: str, device: Any) -> dict[str, Any]:
 
 def _decode(session: Session, settings: Settings, seed: int, **lengths: int) -> dict[str, Any]:
     """One decoding as the app does it, messages included."""
+    from wino_viz.ui.player import (
+        new_run,
+        start_message,
+        step_message,
+        trace_message,
+    )  # needs gradio, the rest does not
+
     question = session.new_problem(steps=4, seed=seed)["question"]
     started = time.perf_counter()
     decoding, run, first_step, written = session.start(question, settings, **lengths), new_run(), 0.0, 0

@@ -101,7 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     bench.set_defaults(run=run_bench)
     _model_option(bench)
     bench.add_argument("--decoders", default="", metavar="SPEC,SPEC", help="default: a standard set of four")
-    bench.add_argument("--problems", type=int, default=5, help="problems decoded per decoder (default: 5)")
+    bench.add_argument("--problems", type=int, help="problems decoded per decoder (default: 5)")
     bench.add_argument(
         "--in-flight",
         nargs="?",
@@ -115,6 +115,19 @@ def _parser() -> argparse.ArgumentParser:
         const="",
         metavar="GENxBLOCK,…",
         help="instead: what the shadow block costs in time and memory, by lengths of answer and block",
+    )
+    bench.add_argument(
+        "--shape",
+        metavar="NAME",
+        help="instead: one step at the sizes of this model, random weights, beside the matrix products alone: llada-8b",
+    )
+    bench.add_argument("--compile", action="store_true", help="with --shape: torch.compile, too")
+    bench.add_argument("--profile", action="store_true", help="with --shape: where the time of a step goes")
+    bench.add_argument("--steps", type=int, default=40, help="steps timed of each kind for --shape (default: 40)")
+    bench.add_argument(
+        "--check",
+        action="store_true",
+        help="instead: whether all ways to run the model choose the same tokens, over --problems (default: 60)",
     )
     bench.add_argument("--repeats", type=int, default=15, help="passes of each kind for --shadow (default: 15)")
     bench.add_argument("--out", type=Path, metavar="OUT.json", help="write the figures to this file")
@@ -337,31 +350,54 @@ def _about_eval(
 
 
 def run_bench(options: argparse.Namespace, arguments: Sequence[str]) -> int:
-    from wino_viz import bench
     from wino_viz.provenance import shown_command
 
-    for name in ("problems", "repeats"):
-        if not 1 <= getattr(options, name) <= 1000:
-            raise ValueError(f"--{name} must be 1 to 1000, not {getattr(options, name)}")
-    if options.shadow is not None and options.in_flight is not None:
-        raise ValueError("choose one of --shadow and --in-flight")
+    for name in ("problems", "repeats", "steps"):
+        if (value := getattr(options, name)) is not None and not 1 <= value <= 1000:
+            raise ValueError(f"--{name} must be 1 to 1000, not {value}")
+    chosen = [name for name in ("shadow", "in_flight", "shape", "check") if getattr(options, name) not in (None, False)]
+    if len(chosen) > 1:
+        raise ValueError("choose one of " + " and ".join(f"--{name.replace('_', '-')}" for name in chosen))
+    for name in ("compile", "profile"):
+        if getattr(options, name) and not options.shape:
+            raise ValueError(f"--{name} goes with --shape NAME")
     _check_writable(options.out)
+    result, printed, code = _measure(options)
+    print(printed)
+    if options.out:
+        _write(options.out, json.dumps({"command": shown_command(PROG, arguments), **result}, indent=1))
+    return code
+
+
+def _measure(options: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
+    """(figures, the same to be read, exit code) of the kind of benchmark that was asked for."""
     model = options.model or READS
     specs = [spec.strip() for spec in options.decoders.split(",")] if options.decoders else []
+    if options.shape:
+        from wino_viz import bench_shape
+
+        if options.shape not in bench_shape.SHAPES:
+            raise ValueError(f"--shape must be one of {', '.join(bench_shape.SHAPES)}, not {options.shape!r:.40}")
+        asked = {"steps": options.steps, "compile": options.compile, "profile": options.profile}
+        result = bench_shape.bench_shape(options.shape, **asked, say=lambda line: print(line, file=sys.stderr))
+        return result, bench_shape.report(result), 0
+    if options.check:
+        from wino_viz import bench_check
+
+        result = bench_check.bench_check(model, options.problems or bench_check.PROBLEMS)
+        return result, bench_check.report(result), 0 if bench_check.all_same(result) else 1
+    from wino_viz import bench
+
     if options.shadow is not None:
         shapes = _shapes(options.shadow) if options.shadow else None
         result = bench.bench_shadow_block(model, shapes, options.repeats)
-        print(bench.report_shadow_block(result))
-    elif options.in_flight is None:
-        result = bench.bench(model, options.problems, specs or bench.SPECS)
-        print(bench.report(result))
-    else:
-        counts = _counts(options.in_flight, bench.MAX_IN_FLIGHT) if options.in_flight else bench.IN_FLIGHT
-        result = bench.bench_in_flight(model, counts, specs or bench.IN_FLIGHT_SPECS)
-        print(bench.report_in_flight(result))
-    if options.out:
-        _write(options.out, json.dumps({"command": shown_command(PROG, arguments), **result}, indent=1))
-    return 0
+        return result, bench.report_shadow_block(result), 0
+    if options.in_flight is None:
+        result = bench.bench(model, options.problems or bench.PROBLEMS, specs or bench.SPECS)
+        return result, bench.report(result), 0
+    counts = _counts(options.in_flight, bench.MAX_IN_FLIGHT) if options.in_flight else bench.IN_FLIGHT
+    result = bench.bench_in_flight(model, counts, specs or bench.IN_FLIGHT_SPECS)
+    return result, bench.report_in_flight(result), 0
 
 
 def _shapes(text: str) -> list[tuple[int, int]]:

@@ -26,7 +26,7 @@ from transformers import PreTrainedTokenizerFast
 from wino_viz.decoding.base import Canvas
 from wino_viz.models import dream, mmada
 from wino_viz.models.adapter import apply_adapter, is_adapter, read_adapter_config
-from wino_viz.models.denoiser import Denoiser
+from wino_viz.models.denoiser import Denoiser, Speed
 from wino_viz.models.files import (
     ADAPTER_FILE,
     CONFIG_FILE,
@@ -170,12 +170,14 @@ def load_checkpoint(
     *,
     image_tokenizer: str | Path | None = None,
     layout: str | None = None,
+    speed: Speed | None = None,
 ) -> Checkpoint:
     """Load a model, its tokenizer and presets; raises CheckpointError naming what is missing or wrong.
 
     device: "cpu", "cuda", "cuda:1", … (default: a GPU where there is one); dtype: float32 by default. An MMaDA model
     also takes the folder of its image tokenizer (default: image_tokenizer/ in its own folder) and the layout of its
-    picture prompts, one of `mmada.LAYOUTS` (default: demo).
+    picture prompts, one of `mmada.LAYOUTS` (default: demo). speed: how it is run (default: the exact way that is fastest on
+    the device without compiling).
     """
     folder, adapter = find_base(find_model(name))
     config = read_json(folder / "config.json")
@@ -201,6 +203,7 @@ def load_checkpoint(
     model = load(folder, dtype or torch.float32, device, config)
     if adapter:
         apply_adapter(model, adapter)
+    speed = speed or Speed.for_device(model.device)
     rows = model.config.vocab_size
     if not 0 <= mask_id < rows or isinstance(mask_id, bool):
         raise CheckpointError(
@@ -225,7 +228,7 @@ def load_checkpoint(
         raise CheckpointError(f"{folder / 'config.json'}: mask_token_id {mask_id} is the code of a picture")
     return Checkpoint(
         name=name,
-        denoiser=Denoiser(model, mask_id, arrange=NextPosition() if family == DREAM else None),
+        denoiser=Denoiser(model, mask_id, NextPosition() if family == DREAM else None, speed),
         tokenizer=tokenizer,
         mask_id=mask_id,
         end_ids=tuple(sorted(ends)),

@@ -1,0 +1,186 @@
+"""What a Llama layer does between its matrix products: norm, rotary embedding, gate. Plain PyTorch, and one Triton kernel each.
+
+    summed, normed = add_norm(stream, update, weight, eps, fused=True)
+
+The Triton kernels do the arithmetic of the PyTorch functions beside them, rounded at the same places, in one pass
+over memory instead of four to eight. They read the layout of products that were merged into one (queries, keys and
+values side by side; gate and up side by side), which the kernels of Liger don't take: they would copy first. Triton
+comes with PyTorch for CUDA; without it, and on a CPU, the PyTorch functions run.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch.nn import functional as F
+
+try:
+    import triton
+    from triton import language as tl
+except ImportError:  # PyTorch for a CPU comes without
+    triton = None
+
+CHUNK = 512  # columns of the logits that `chunk_maxima` looks at together; it divides every published vocabulary
+
+
+def add_norm(
+    stream: torch.Tensor, update: torch.Tensor | None, weight: torch.Tensor, eps: float, *, fused: bool = False
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """(stream + update, its RMS norm times weight), both (…, d). The norm is taken in float32, as transformers' Llama does."""
+    if fused:
+        return _add_norm_fused(stream, update, weight, eps)
+    if update is not None:
+        stream = stream + update
+    wide = stream.float()
+    wide = wide * torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + eps)
+    return stream, weight * wide.to(stream.dtype)
+
+
+def rotate(heads: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, *, fused: bool = False) -> torch.Tensor:
+    """Rotary embedding of heads (N, H, D) by cos and sin (N, D / 2), in float32 as published LLaDA does.
+
+    fused: in place; `heads` may be a part of a wider row.
+    """
+    if fused:
+        return _rotate_fused(heads, cos, sin)
+    first, second = heads.float().chunk(2, dim=-1)
+    cos, sin = cos[:, None], sin[:, None]
+    return torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1).to(heads.dtype)
+
+
+def gate(both: torch.Tensor, *, fused: bool = False) -> torch.Tensor:
+    """silu(gate) * up, (N, M), of gate and up side by side (N, 2 M)."""
+    if fused:
+        return _gate_fused(both)
+    first, second = both.chunk(2, dim=-1)
+    return F.silu(first) * second
+
+
+def chunk_maxima(logits: torch.Tensor, mask_id: int, *, fused: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
+    """Of each CHUNK columns of (R, V) logits: the maximum, and the sum of exp(logit - maximum); (R, C) float32 each.
+
+    Column mask_id counts as minus infinity.
+    """
+    if fused:
+        return _chunk_maxima_fused(logits, mask_id)
+    wide = logits.float()
+    wide[:, mask_id] = -torch.inf
+    wide = F.pad(wide, (0, -wide.shape[1] % CHUNK), value=-torch.inf).unflatten(1, (-1, CHUNK))
+    maxima = wide.amax(-1)
+    return maxima, (wide - maxima.clamp(min=torch.finfo(torch.float32).min)[..., None]).exp().sum(-1)
+
+
+if triton is not None:
+
+    @triton.jit
+    def _add_norm_kernel(stream, update, weight, summed, normed, width, eps, ADDS: tl.constexpr, BLOCK: tl.constexpr):
+        row = tl.program_id(0).to(tl.int64) * width
+        columns = tl.arange(0, BLOCK)
+        inside = columns < width
+        x = tl.load(stream + row + columns, mask=inside, other=0.0)
+        if ADDS:
+            # added in float32 and rounded once, as PyTorch adds two narrow tensors
+            x = (x.to(tl.float32) + tl.load(update + row + columns, mask=inside, other=0.0).to(tl.float32)).to(x.dtype)
+            tl.store(summed + row + columns, x, mask=inside)
+        wide = x.to(tl.float32)
+        scale = tl.rsqrt(tl.sum(wide * wide, axis=0) / width + eps)
+        w = tl.load(weight + columns, mask=inside, other=0.0)
+        narrow = (wide * scale).to(x.dtype).to(tl.float32)  # rounded twice, as transformers does
+        tl.store(normed + row + columns, (narrow * w.to(tl.float32)).to(x.dtype), mask=inside)
+
+    @triton.jit
+    def _rotate_kernel(
+        heads, cos, sin, row_stride, count, HALF: tl.constexpr, WIDTH: tl.constexpr, HEADS: tl.constexpr
+    ):
+        row = tl.program_id(0).to(tl.int64)
+        columns = tl.arange(0, WIDTH)
+        which = tl.program_id(1) * HEADS + tl.arange(0, HEADS)
+        inside = (which < count)[:, None] & (columns < HALF)[None, :]
+        first = heads + row * row_stride + which[:, None] * (2 * HALF) + columns[None, :]
+        c = tl.load(cos + row * HALF + columns, mask=columns < HALF, other=0.0)[None, :]
+        s = tl.load(sin + row * HALF + columns, mask=columns < HALF, other=0.0)[None, :]
+        narrow = tl.load(first, mask=inside, other=0.0)
+        x = narrow.to(tl.float32)
+        y = tl.load(first + HALF, mask=inside, other=0.0).to(tl.float32)
+        tl.store(first, (x * c - y * s).to(narrow.dtype), mask=inside)
+        tl.store(first + HALF, (y * c + x * s).to(narrow.dtype), mask=inside)
+
+    @triton.jit
+    def _gate_kernel(both, gated, width, BLOCK: tl.constexpr):
+        row = tl.program_id(0).to(tl.int64)
+        columns = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
+        inside = columns < width
+        narrow = tl.load(both + row * 2 * width + columns, mask=inside, other=0.0)
+        up = tl.load(both + row * 2 * width + width + columns, mask=inside, other=0.0)
+        wide = narrow.to(tl.float32)
+        activated = (wide / (1.0 + tl.exp(-wide))).to(narrow.dtype)
+        tl.store(
+            gated + row * width + columns, (activated.to(tl.float32) * up.to(tl.float32)).to(narrow.dtype), mask=inside
+        )
+
+    @triton.jit
+    def _chunk_maxima_kernel(logits, maxima, sums, width, chunks, mask_id, CHUNK: tl.constexpr, CHUNKS: tl.constexpr):
+        row = tl.program_id(0).to(tl.int64)
+        which = tl.program_id(1) * CHUNKS + tl.arange(0, CHUNKS)
+        columns = which[:, None] * CHUNK + tl.arange(0, CHUNK)[None, :]
+        inside = (columns < width) & (columns != mask_id)
+        x = tl.load(logits + row * width + columns, mask=inside, other=-float("inf")).to(tl.float32)
+        top = tl.max(x, axis=1)
+        total = tl.sum(tl.exp(x - tl.maximum(top, -3.0e38)[:, None]), axis=1)
+        tl.store(maxima + row * chunks + which, top, mask=which < chunks)
+        tl.store(sums + row * chunks + which, total, mask=which < chunks)
+
+
+def _add_norm_fused(
+    stream: torch.Tensor, update: torch.Tensor | None, weight: torch.Tensor, eps: float
+) -> tuple[torch.Tensor, torch.Tensor]:
+    width = stream.shape[-1]
+    normed = torch.empty_like(stream)
+    summed = stream if update is None else torch.empty_like(stream)
+    _add_norm_kernel[(stream.numel() // width,)](
+        stream,
+        stream if update is None else update,
+        weight,
+        summed,
+        normed,
+        width,
+        eps,
+        ADDS=update is not None,
+        BLOCK=triton.next_power_of_2(width),
+        num_warps=8 if width > 2048 else 4,
+    )
+    return summed, normed
+
+
+def _rotate_fused(heads: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
+    rows, count, size = heads.shape
+    together = 16
+    _rotate_kernel[(rows, triton.cdiv(count, together))](
+        heads,
+        cos,
+        sin,
+        heads.stride(0),
+        count,
+        HALF=size // 2,
+        WIDTH=triton.next_power_of_2(size // 2),
+        HEADS=together,
+        num_warps=4,
+    )
+    return heads
+
+
+def _gate_fused(both: torch.Tensor) -> torch.Tensor:
+    rows, width = both.shape[0], both.shape[1] // 2
+    gated = both.new_empty(rows, width)
+    _gate_kernel[(rows, triton.cdiv(width, 2048))](both, gated, width, BLOCK=2048, num_warps=8)
+    return gated
+
+
+def _chunk_maxima_fused(logits: torch.Tensor, mask_id: int) -> tuple[torch.Tensor, torch.Tensor]:
+    rows, width = logits.shape
+    chunks, together = triton.cdiv(width, CHUNK), 8
+    maxima = logits.new_empty(rows, chunks, dtype=torch.float32)
+    sums = torch.empty_like(maxima)
+    _chunk_maxima_kernel[(rows, triton.cdiv(chunks, together))](
+        logits, maxima, sums, width, chunks, mask_id, CHUNK=CHUNK, CHUNKS=together, num_warps=4
+    )
+    return maxima, sums
