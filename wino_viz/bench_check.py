@@ -75,7 +75,7 @@ def bench_check(model: str, problems: int = PROBLEMS, in_flight: int = 8) -> dic
                 }
             )
     found = {"model": model, "commit": commit(), **machine(network.device), "versions": versions(), "rows": rows}
-    return {**found, "kernels": _kernels(network.device) if on_gpu and kernels.triton is not None else []}
+    return {**found, "kernels": _kernels(network.device) if kernels.usable(network.device) else []}
 
 
 def _answers(

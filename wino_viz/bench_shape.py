@@ -230,7 +230,7 @@ def _row(
     step_ms = median(t["step"] for t in counted) * 1e3
     return {
         "decoder": settings.name,
-        "way": way,
+        "way": way if speed.graphs == denoiser.captures else f"{way} (could not be captured)",
         "yardstick": yardstick,
         "steps": len(counted),
         "step_ms": step_ms,
@@ -279,7 +279,7 @@ def _waits(denoiser: Denoiser, settings: Settings, sizes: Sizes, steps: int = 5)
         finally:
             torch.cuda.set_sync_debug_mode(before)
     reported = sum("synchroniz" in str(warning.message) for warning in seen)
-    return reported / steps + bool(denoiser.speed.graphs)
+    return reported / steps + denoiser.captures
 
 
 def _first_steps(model: PreTrainedModel, sizes: Sizes, speed: Speed) -> list[dict[str, Any]]:

@@ -94,6 +94,11 @@ class Denoiser:
         )
         self._lock = threading.Lock() if self.speed.graphs or self.speed.reuse else nullcontext()
 
+    @property
+    def captures(self) -> bool:
+        """Whether passes run as captured graphs: asked for, and possible so far."""
+        return self._graphs is not None
+
     @torch.inference_mode()
     def predict(self, forwards: Sequence[Forward]) -> list[Predictions]:
         """One batched forward pass (with prefix reuse one after the other); the answers come in the order of `forwards`."""

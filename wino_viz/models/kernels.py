@@ -10,6 +10,9 @@ comes with PyTorch for CUDA; without it, and on a CPU, the PyTorch functions run
 
 from __future__ import annotations
 
+import logging
+from functools import cache
+
 import torch
 from torch.nn import functional as F
 
@@ -19,7 +22,23 @@ try:
 except ImportError:  # PyTorch for a CPU comes without
     triton = None
 
+log = logging.getLogger(__name__)
+
 CHUNK = 512  # columns of the logits that `chunk_maxima` looks at together; it divides every published vocabulary
+
+
+@cache
+def usable(device: torch.device) -> bool:
+    """Whether Triton's kernels run there: on a GPU, with Triton and the C compiler that it starts them with."""
+    if triton is None or device.type != "cuda":
+        return False
+    try:
+        with torch.cuda.device(device):
+            _add_norm_fused(torch.ones(1, 16, device=device), None, torch.ones(16, device=device), 1e-5)
+    except Exception as error:  # whatever a compiler may say
+        log.warning("no Triton kernels, going on without: %s", " ".join(str(error).split())[:200])
+        return False
+    return True
 
 
 def add_norm(

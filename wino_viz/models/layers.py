@@ -25,7 +25,7 @@ from torch import nn
 from torch.nn import functional as F
 from transformers import PreTrainedModel
 
-from wino_viz.models.kernels import add_norm, gate, rotate, triton
+from wino_viz.models.kernels import add_norm, gate, rotate, usable
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +67,7 @@ class Layers:
 
     def __init__(self, model: PreTrainedModel, *, merge: bool = False, fused: bool | None = None) -> None:
         self.model = model
-        self.fused = (merge and triton is not None and model.device.type == "cuda") if fused is None else fused
+        self.fused = (merge and usable(model.device)) if fused is None else fused
         self._merged = [_merge(layer) for layer in model.model.layers] if merge else None
 
     def __call__(self, batch: Batch, memory: Memory | None = None) -> torch.Tensor:
