@@ -150,6 +150,10 @@ def test_parts_of_some_pictures_are_hidden_and_nothing_else_is(batch):
     assert 0.4 < shares.max() < 0.6 and shares.mean() == pytest.approx(0.125, abs=0.03)
     whole = Scenes(EMBEDDED / "mmada-mini").context(ids, starts, torch.Generator().manual_seed(0))
     assert torch.equal(whole[:, 258:], read[:, 258:]) and torch.equal(whole[:, :258], ids[:, :258])
+    more = Scenes(EMBEDDED / "mmada-mini", hidden=0.5, most_hidden=0.9, errors=0.8)
+    read = more.context(ids, starts, torch.Generator().manual_seed(0))
+    assert 0.8 < (read == mask_id)[:, codes].float().mean(1).max() < 0.95
+    assert (whole != ids)[:, 258:].sum() * 2 < (read != ids)[:, 258:].sum()
 
 
 @pytest.fixture

@@ -7,12 +7,13 @@
 `--out` must hold the picture tokenizer (image_tokenizer/, made by `wino_viz.training.image_tokenizer`), which stays as it
 is. A sequence is a picture's codes, a question, and the answer, in the layout of MMaDA's demonstration; the answer alone
 is masked, and padded with end-of-text to the sequence's length. Each picture serves several sequences. Some of the
-words of an answer that are not masked are wrong ones: so the picture is believed, not the words around a gap. (Planted
-errors may put the two words of a held-out pair side by side; no picture shows such a pair, and no target names one.)
+words of an answer that are not masked are wrong ones, up to `--errors` of them: so the picture is believed, not the words
+around a gap. (Planted errors may put the two words of a held-out pair side by side; no picture shows such a pair, and no
+target names one.)
 `--blobs 0.4` puts into so many pictures some blobs, smooth outlines of all kinds: so a colour is told on any shape. Their
 name is a token that is read but never masked, since a model that writes it calls a pair never seen a blob. `--hidden 0.5`
-hides up to half of the codes of so many pictures: what a few codes show of a thing tells its colour, but seldom its shape,
-so the one is not judged by the other.
+hides up to `--most-hidden` of the codes of so many pictures: what a few codes show of a thing tells its colour, but seldom
+its shape, so the one is not judged by the other.
 Everything else is as in `pretrain.py`, whose options these are.
 """
 
@@ -57,9 +58,11 @@ DRAWN_SIZES, SIZE_WEIGHTS = (128, 256, 512), (80, 15, 5)
 LENGTHS = {312: (0.22, 0.0), 328: (0.08, 0.1), 352: (0.50, 0.85), 384: (0.20, 0.85)}
 # Relations take longest to learn. Their share here is larger than where people meet them (scenes_wording.question).
 KIND_WEIGHTS = {"count": 3, "colour": 3, "relation": 7, "shape": 1, "size": 1}
-MOST_ERRORS = 0.3  # of the words of ERROR_GROUPS in an answer; the share is uniform from 0 for each answer
+MOST_ERRORS = 0.3  # of the words of ERROR_GROUPS in an answer, unless told; the share is uniform from 0 for each answer
 BLOB_SHARE = 0.5  # of the things in a picture that has blobs
-MOST_HIDDEN = 0.5  # of the codes of a picture that is not whole; the share is uniform from 0 for each sequence
+MOST_HIDDEN = (
+    0.5  # of the codes of a picture that is not whole, unless told; the share is uniform from 0 for each sequence
+)
 ERROR_GROUPS = (tuple(COLOURS), SHAPES, tuple(PLURAL[shape] for shape in SHAPES), ("small", "medium", "large"))
 CAPTION_CANVAS = {"gen_length": 64, "block_length": 32}
 ANSWER_CANVAS = {"gen_length": 32, "block_length": 32}
@@ -70,8 +73,15 @@ class Scenes:
 
     max_length = MAX_LENGTH
 
-    def __init__(self, folder: Path, blobs: float = 0.0, hidden: float = 0.0) -> None:
-        self.blobs, self.hidden = blobs, hidden
+    def __init__(
+        self,
+        folder: Path,
+        blobs: float = 0.0,
+        hidden: float = 0.0,
+        most_hidden: float = MOST_HIDDEN,
+        errors: float = MOST_ERRORS,
+    ) -> None:
+        self.blobs, self.hidden, self.most_hidden, self.errors = blobs, hidden, most_hidden, errors
         self.tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
         device = f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if torch.cuda.is_available() else "cpu"
         magvit = load_magvit(folder / mmada.TOKENIZER_FOLDER, device)
@@ -108,7 +118,7 @@ class Scenes:
     def context(self, ids: torch.Tensor, starts: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """The answers with some words replaced by others of their kind, and pictures with hidden parts."""
         group = self._group_of[ids]  # (B, T)
-        share = MOST_ERRORS * torch.rand((len(ids), 1), generator=generator, device=ids.device)
+        share = self.errors * torch.rand((len(ids), 1), generator=generator, device=ids.device)
         chance, which = (torch.rand(ids.shape, generator=generator, device=ids.device) for _ in range(2))
         answer = torch.arange(ids.shape[1], device=ids.device) >= starts[:, None]
         wrong = answer & (group >= 0) & (chance < share)
@@ -118,7 +128,7 @@ class Scenes:
             return read
         some, share = (torch.rand((len(ids), 1), generator=generator, device=ids.device) for _ in range(2))
         chance = torch.rand(ids.shape, generator=generator, device=ids.device)
-        hidden = (some < self.hidden) & (chance < MOST_HIDDEN * share) & (ids >= self.reader.offset)
+        hidden = (some < self.hidden) & (chance < self.most_hidden * share) & (ids >= self.reader.offset)
         return torch.where(hidden, self.mask_id, read)
 
     def given(self, ids: torch.Tensor) -> torch.Tensor | None:
@@ -266,6 +276,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     command.add_argument(
         "--hidden", type=float, default=0.0, help="share of the pictures with hidden parts (default: 0)"
     )
+    usual = f"(default: {MOST_HIDDEN})"
+    command.add_argument(
+        "--most-hidden", type=float, default=MOST_HIDDEN, help=f"share of the codes hidden there {usual}"
+    )
+    usual = f"(default: {MOST_ERRORS})"
+    command.add_argument("--errors", type=float, default=MOST_ERRORS, help=f"most wrong words in an answer {usual}")
     options = command.parse_args(arguments)
     recipe = recipe_of(options)
     if options.init and not (options.out / "tokenizer.json").exists():
@@ -273,7 +289,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     elif not (options.out / "tokenizer.json").exists():
         made = tokens.train_tokenizer(corpus(60_000, recipe.seed), VOCABULARY, RESERVED)
         tokens.save_tokenizer(made, options.out)
-    scenes = Scenes(options.out, options.blobs, options.hidden)
+    scenes = Scenes(options.out, options.blobs, options.hidden, options.most_hidden, options.errors)
     model = train(recipe, scenes, options)
     if not first_process():
         return
