@@ -22,7 +22,7 @@ from transformers import PreTrainedModel
 
 from wino_viz.decoding.base import Forward, Predictions
 from wino_viz.models.graphs import Graphs
-from wino_viz.models.layers import Batch, Layers, Memory
+from wino_viz.models.layers import Batch, Layers, Memory, Plan
 from wino_viz.models.layout import Layout, Masks, Shape, arrange
 from wino_viz.models.prefix import Prefixes, without_shadow
 from wino_viz.models.reading import read, sample
@@ -43,8 +43,9 @@ class Speed:
     own_layers  False runs transformers' own modules: what the rest is compared with
     merge       merged matrix products and Triton's kernels (`layers.py`): for a GPU, and a model that is not being trained
     graphs      captured CUDA graphs (`graphs.py`): for a GPU
-    compile     torch.compile in place of Triton's kernels; takes half a minute for each new shape of an 8B model
+    compile     torch.compile around Triton's kernels; takes half a minute for each new shape of an 8B model
     reuse       prefix reuse (`prefix.py`): approximate
+    plan        what differs in speed alone
     """
 
     own_layers: bool = True
@@ -52,6 +53,7 @@ class Speed:
     graphs: bool = False
     compile: bool = False
     reuse: bool = False
+    plan: Plan = Plan()
 
     @classmethod
     def for_device(cls, device: torch.device, *, compile: bool = False, reuse: bool = False) -> Speed:
@@ -83,7 +85,7 @@ class Denoiser:
         if self.speed.reuse and arrange is not None:
             raise ValueError("prefix reuse is for models whose rows predict their own position (LLaDA, MMaDA)")
         self._masks = Masks()
-        self._layers = Layers(model, merge=self.speed.merge, fused=False if self.speed.compile else None)
+        self._layers = Layers(model, merge=self.speed.merge, plan=self.speed.plan)
         self._pass = self._run
         if self.speed.compile:
             torch._dynamo.config.recompile_limit = max(MOST_COMPILED, torch._dynamo.config.recompile_limit)
@@ -150,7 +152,7 @@ class Denoiser:
                 log.warning("no CUDA graph could be captured, going on without: %s", str(error).splitlines()[0])
                 self._graphs = None
         if packed is None:
-            numbers = torch.from_numpy(layout.numbers).to(self.device)
+            numbers = torch.from_numpy(layout.numbers).to(self.device, non_blocking=True)
             logits, on_device = self._run_shape(shape, numbers, make_bias())
             packed = None if samples else on_device.cpu().numpy()  # the one copy to the host
         if samples:

@@ -1,4 +1,4 @@
-"""What a Llama layer does between its matrix products: norm, rotary embedding, gate. Plain PyTorch, and one Triton kernel each.
+"""What a Llama layer does between its matrix products, in plain PyTorch and in one Triton kernel each: norm, rotary embedding, gate.
 
     summed, normed = add_norm(stream, update, weight, eps, fused=True)
 
@@ -54,24 +54,24 @@ def add_norm(
     return stream, weight * wide.to(stream.dtype)
 
 
-def rotate(heads: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, *, fused: bool = False) -> torch.Tensor:
-    """Rotary embedding of heads (N, H, D) by cos and sin (N, D / 2), in float32 as published LLaDA does.
+def rotate(
+    heads: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, count: int | None = None, *, fused: bool = False
+) -> torch.Tensor:
+    """Rotary embedding of the first `count` of heads (N, H, D) by cos and sin (N, D / 2): (N, count, D).
 
-    fused: in place; `heads` may be a part of a wider row.
+    In float32, as published LLaDA does. fused: in place; the other heads stay as they are.
     """
+    count = heads.shape[1] if count is None else count
     if fused:
-        return _rotate_fused(heads, cos, sin)
-    first, second = heads.float().chunk(2, dim=-1)
+        return _rotate_fused(heads, cos, sin, count)
+    first, second = heads[:, :count].float().chunk(2, dim=-1)
     cos, sin = cos[:, None], sin[:, None]
     return torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1).to(heads.dtype)
 
 
-def gate(both: torch.Tensor, *, fused: bool = False) -> torch.Tensor:
-    """silu(gate) * up, (N, M), of gate and up side by side (N, 2 M)."""
-    if fused:
-        return _gate_fused(both)
-    first, second = both.chunk(2, dim=-1)
-    return F.silu(first) * second
+def gate(first: torch.Tensor, up: torch.Tensor, *, fused: bool = False) -> torch.Tensor:
+    """silu(first) * up, all (N, M). Both may be parts of wider rows."""
+    return _gate_fused(first, up) if fused else F.silu(first) * up
 
 
 def chunk_maxima(logits: torch.Tensor, mask_id: int, *, fused: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
@@ -124,17 +124,15 @@ if triton is not None:
         tl.store(first + HALF, (y * c + x * s).to(narrow.dtype), mask=inside)
 
     @triton.jit
-    def _gate_kernel(both, gated, width, BLOCK: tl.constexpr):
+    def _gate_kernel(first, up, gated, first_stride, up_stride, width, BLOCK: tl.constexpr):
         row = tl.program_id(0).to(tl.int64)
         columns = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
         inside = columns < width
-        narrow = tl.load(both + row * 2 * width + columns, mask=inside, other=0.0)
-        up = tl.load(both + row * 2 * width + width + columns, mask=inside, other=0.0)
+        narrow = tl.load(first + row * first_stride + columns, mask=inside, other=0.0)
+        other = tl.load(up + row * up_stride + columns, mask=inside, other=0.0).to(tl.float32)
         wide = narrow.to(tl.float32)
-        activated = (wide / (1.0 + tl.exp(-wide))).to(narrow.dtype)
-        tl.store(
-            gated + row * width + columns, (activated.to(tl.float32) * up.to(tl.float32)).to(narrow.dtype), mask=inside
-        )
+        activated = (wide / (1.0 + tl.exp(-wide))).to(narrow.dtype).to(tl.float32)
+        tl.store(gated + row * width + columns, (activated * other).to(narrow.dtype), mask=inside)
 
     @triton.jit
     def _chunk_maxima_kernel(logits, maxima, sums, width, chunks, mask_id, CHUNK: tl.constexpr, CHUNKS: tl.constexpr):
@@ -147,6 +145,63 @@ if triton is not None:
         total = tl.sum(tl.exp(x - tl.maximum(top, -3.0e38)[:, None]), axis=1)
         tl.store(maxima + row * chunks + which, top, mask=which < chunks)
         tl.store(sums + row * chunks + which, total, mask=which < chunks)
+
+    @triton.jit
+    def _read_kernel(
+        logits, maxima, sums, given, packed, width, chunks, mask_id,
+        CHUNK: tl.constexpr, CHUNKS: tl.constexpr, K: tl.constexpr, PLACES: tl.constexpr,
+    ):  # fmt: skip
+        row = tl.program_id(0).to(tl.int64)
+        which = tl.arange(0, CHUNKS)
+        tops = tl.load(maxima + row * chunks + which, mask=which < chunks, other=-float("inf"))
+        parts = tl.load(sums + row * chunks + which, mask=which < chunks, other=0.0)
+        best = tl.max(tops, axis=0)
+        log_z = best + tl.log(tl.sum(parts * tl.exp(tops - best), axis=0))
+        places = tl.arange(0, PLACES)
+        found = tl.zeros((PLACES,), dtype=tl.int32)
+        for n in tl.static_range(K):  # the chunks with the highest maxima
+            at = tl.argmax(tops, axis=0).to(tl.int32)
+            found = tl.where(places == n, at, found)
+            tops = tl.where(which == at, -float("inf"), tops)
+        columns = found[:, None] * CHUNK + tl.arange(0, CHUNK)[None, :]
+        inside = (places < K)[:, None] & (columns < width) & (columns != mask_id)
+        x = tl.load(logits + row * width + columns, mask=inside, other=-float("inf")).to(tl.float32)
+        out = packed + row * (3 + 2 * K)
+        for n in tl.static_range(K):  # the highest logits in them
+            value = tl.max(tl.max(x, axis=1), axis=0)
+            id = tl.min(tl.min(tl.where(x == value, columns, 2147483647), axis=1), axis=0)
+            x = tl.where(columns == id, -float("inf"), x)
+            tl.store(out + 3 + n, id.to(tl.float64))
+            tl.store(out + 3 + K + n, tl.exp(value - log_z).to(tl.float64))
+            if n == 0:
+                tl.store(out, id.to(tl.float64))
+                tl.store(out + 1, tl.exp(value - log_z).to(tl.float64))
+        judged = tl.load(given + row)
+        counts = (judged >= 0) & (judged != mask_id)
+        logit = tl.load(logits + row * width + tl.maximum(judged, 0)).to(tl.float32)
+        tl.store(out + 2, tl.where(counts, tl.exp(logit - log_z), 0.0).to(tl.float64))
+
+
+def read_fused(logits: torch.Tensor, given: torch.Tensor, k: int, mask_id: int) -> torch.Tensor:
+    """(R, 3 + 2k) float64, what `reading.read` says, of (R, V) logits with at least k chunks of columns."""
+    maxima, sums = chunk_maxima(logits, mask_id, fused=True)
+    packed = logits.new_empty(len(logits), 3 + 2 * k, dtype=torch.float64)
+    _read_kernel[(len(logits),)](
+        logits,
+        maxima,
+        sums,
+        given,
+        packed,
+        logits.shape[1],
+        maxima.shape[1],
+        mask_id,
+        CHUNK=CHUNK,
+        CHUNKS=triton.next_power_of_2(maxima.shape[1]),
+        K=k,
+        PLACES=triton.next_power_of_2(k),
+        num_warps=8,
+    )
+    return packed
 
 
 def _add_norm_fused(
@@ -170,8 +225,8 @@ def _add_norm_fused(
     return summed, normed
 
 
-def _rotate_fused(heads: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
-    rows, count, size = heads.shape
+def _rotate_fused(heads: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, count: int) -> torch.Tensor:
+    rows, _, size = heads.shape
     together = 16
     _rotate_kernel[(rows, triton.cdiv(count, together))](
         heads,
@@ -184,13 +239,14 @@ def _rotate_fused(heads: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> 
         HEADS=together,
         num_warps=4,
     )
-    return heads
+    return heads[:, :count]
 
 
-def _gate_fused(both: torch.Tensor) -> torch.Tensor:
-    rows, width = both.shape[0], both.shape[1] // 2
-    gated = both.new_empty(rows, width)
-    _gate_kernel[(rows, triton.cdiv(width, 2048))](both, gated, width, BLOCK=2048, num_warps=8)
+def _gate_fused(first: torch.Tensor, up: torch.Tensor) -> torch.Tensor:
+    rows, width = first.shape
+    gated = first.new_empty(rows, width)
+    grid = (rows, triton.cdiv(width, 2048))
+    _gate_kernel[grid](first, up, gated, first.stride(0), up.stride(0), width, BLOCK=2048, num_warps=8)
     return gated
 
 

@@ -8,11 +8,12 @@ The modules and weights are transformers', and so is the arithmetic (`tests/test
 left out or put together:
 
 - **Attention in two parts.** Nothing outside WINO's shadow sees the shadow, so those rows need no mask, and only the shadow's
-  rows are computed under one. (A mask rules out the fastest attention kernels.)
+  rows are computed under one (`attention.py`).
 - **The last layer on the requested rows.** All rows give it their keys and values; queries, output and MLP only those
   asked about.
-- **Merged products** (merge): queries, keys and values are one product, gate and up another. The model's own parameters become
-  views of the merged tensors, so nothing is held twice; but a model that is being trained or moved should be left as it is.
+- **Merged products** (merge): queries, keys and values are one product, gate and up another (unless the Plan says two). The
+  model's own parameters become views of the merged tensors, so nothing is held twice; but a model that is being trained or
+  moved should be left as it is.
 - **Reuse** (`Memory`): keys and values of positions outside a window are kept from an earlier pass. Approximate: see prefix.py.
 """
 
@@ -25,6 +26,7 @@ from torch import nn
 from torch.nn import functional as F
 from transformers import PreTrainedModel
 
+from wino_viz.models.attention import FUSED, SPLIT, attend, take
 from wino_viz.models.kernels import add_norm, gate, rotate, usable
 
 
@@ -48,6 +50,18 @@ class Batch:
     where: torch.Tensor | None = None
 
 
+@dataclass(frozen=True)
+class Plan:
+    """What may be done in several ways that differ in speed and in the last bit.
+
+    attention  a way of `attention.py`; the Triton kernel only where Triton's kernels are used at all
+    gate_up    gate and up as one merged product, not two
+    """
+
+    attention: str = FUSED
+    gate_up: bool = True
+
+
 class Memory:
     """Keys and values of one sequence in every layer: two tensors (1, T, heads, size) each."""
 
@@ -63,11 +77,13 @@ class Memory:
 
 
 class Layers:
-    """Runs `model` on a Batch; see the head of this file. fused: Triton's kernels (default: where products are merged)."""
+    """Runs `model` on a Batch; see the head of this file. fused: whether by Triton's kernels (where products are merged)."""
 
-    def __init__(self, model: PreTrainedModel, *, merge: bool = False, fused: bool | None = None) -> None:
+    def __init__(self, model: PreTrainedModel, *, merge: bool = False, plan: Plan | None = None) -> None:
         self.model = model
-        self.fused = (merge and usable(model.device)) if fused is None else fused
+        self.plan = plan or Plan()
+        self.fused = merge and usable(model.device)
+        self._way = self.plan.attention if self.fused or self.plan.attention != FUSED else SPLIT
         self._merged = [_merge(layer) for layer in model.model.layers] if merge else None
 
     def __call__(self, batch: Batch, memory: Memory | None = None) -> torch.Tensor:
@@ -84,7 +100,7 @@ class Layers:
             stream, normed = self._norm(stream, update, layer.input_layernorm)
             update = self._attention(n, layer.self_attn, normed, turn, batch, pair, asked)
             if asked is not None:
-                stream = _take(stream, asked)
+                stream = take(stream, asked)
             stream, normed = self._norm(stream, update, layer.post_attention_layernorm)
             update = self._mlp(n, layer.mlp, normed)
         _, normed = self._norm(stream, update, model.norm)
@@ -98,8 +114,11 @@ class Layers:
     def _mlp(self, n: int, mlp: nn.Module, x: torch.Tensor) -> torch.Tensor:
         if self._merged is None:
             return mlp.down_proj(mlp.act_fn(mlp.gate_proj(x)) * mlp.up_proj(x))
-        both = F.linear(x, self._merged[n].gate_up)
-        return mlp.down_proj(gate(both.flatten(0, 1), fused=self.fused).unflatten(0, x.shape[:2]))
+        if self.plan.gate_up:
+            first, up = F.linear(x, self._merged[n].gate_up).flatten(0, 1).chunk(2, dim=-1)
+        else:
+            first, up = mlp.gate_proj(x).flatten(0, 1), mlp.up_proj(x).flatten(0, 1)
+        return mlp.down_proj(gate(first, up, fused=self.fused).unflatten(0, x.shape[:2]))
 
     def _attention(
         self,
@@ -119,27 +138,12 @@ class Layers:
         elif pair is not None:
             for kept, new in zip(pair, (k, v), strict=True):
                 kept.index_copy_(1, batch.where, new)
-            k, v = pair if batch.bias is not None else (kept[:, : batch.seen] for kept in pair)
-        groups = q.shape[2] // k.shape[2]
-        q, k, v = (
-            heads.transpose(1, 2) for heads in (q, _repeat(k, groups), _repeat(v, groups))
-        )  # (B, H, N or T, size)
-        if asked is not None:
-            mixed = attend(q, k, v, _rows_of(batch, asked))
-        elif batch.bias is None:
-            mixed = attend(q, k, v)
-        elif not batch.open_rows:
-            mixed = attend(q, k, v, batch.bias)
+            k, v = pair
+        if asked is None:
+            mixed = attend(q, k, v, batch.bias, batch.open_rows, batch.seen, way=self._way)
         else:
-            split, seen = batch.open_rows, batch.seen
-            last = q.shape[2] - split
-            mixed = torch.cat(
-                (
-                    attend(q[:, :, :split], k[:, :, :seen], v[:, :, :seen]),
-                    attend(q[:, :, split:], k, v, batch.bias[:, :, -last:]),
-                ),
-                dim=1,
-            )
+            rows = asked if batch.where is None else batch.where[asked]
+            mixed = attend(q, k, v, batch.bias, 0, batch.seen, rows, way=self._way)
         return attention.o_proj(mixed.flatten(2))
 
     def _heads(
@@ -154,8 +158,8 @@ class Layers:
         size, shape = attention.head_dim, x.shape[:2]
         few, few_turn = x, turn
         if asked is not None:
-            few = _take(x, asked)
-            few_turn = tuple(_take(t.unflatten(0, shape), asked).flatten(0, 1) for t in turn)
+            few = take(x, asked)
+            few_turn = tuple(take(t.unflatten(0, shape), asked).flatten(0, 1) for t in turn)
         if self._merged is None:
             q, k, v = attention.q_proj(few), attention.k_proj(x), attention.v_proj(x)
             q, k, v = (heads.unflatten(-1, (-1, size)) for heads in (q, k, v))
@@ -165,41 +169,19 @@ class Layers:
         keys = attention.k_proj.out_features // size
         if asked is None:
             heads = F.linear(x, merged.qkv, merged.bias).unflatten(-1, (-1, size))  # (B, N, H + 2 heads, size)
-            turned, v = heads.split((queries + keys, keys), dim=2)
-            q, k = self._rotate(turned, turn).split((queries, keys), dim=2)
-            return q, k, v
+            turned = self._rotate(heads, turn, queries + keys)
+            return turned[:, :, :queries], turned[:, :, queries:], heads[:, :, queries + keys :]
         q = attention.q_proj(few).unflatten(-1, (-1, size))
         rest = attention.q_proj.out_features
         bias = None if merged.bias is None else merged.bias[rest:]
-        k, v = F.linear(x, merged.qkv[rest:], bias).unflatten(-1, (-1, size)).chunk(2, dim=2)
-        return self._rotate(q, few_turn), self._rotate(k, turn), v
+        heads = F.linear(x, merged.qkv[rest:], bias).unflatten(-1, (-1, size))  # (B, N, 2 heads, size)
+        return self._rotate(q, few_turn), self._rotate(heads, turn, keys), heads[:, :, keys:]
 
-    def _rotate(self, heads: torch.Tensor, turn: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
-        return rotate(heads.flatten(0, 1), *turn, fused=self.fused).unflatten(0, heads.shape[:2])
-
-
-def attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
-    """(B, N, H, size): attention of queries (B, H, N, size) to keys and values (B, H, T, size) under a bias."""
-    return F.scaled_dot_product_attention(q, k, v, attn_mask=bias).transpose(1, 2)
-
-
-def _rows_of(batch: Batch, asked: torch.Tensor) -> torch.Tensor | None:
-    """(B, 1, R, T): the bias of the rows asked about."""
-    if batch.bias is None:
-        return None
-    rows = asked if batch.where is None else batch.where[asked]
-    return _take(batch.bias[:, 0], rows)[:, None]
-
-
-def _take(x: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-    """(B, R, …) of (B, N, …): the rows (B, R) of each."""
-    if len(x) == 1:
-        return x[0].index_select(0, rows[0])[None]
-    return x[torch.arange(len(x), device=x.device)[:, None], rows]
-
-
-def _repeat(heads: torch.Tensor, groups: int) -> torch.Tensor:
-    return heads if groups == 1 else heads.repeat_interleave(groups, dim=2)
+    def _rotate(
+        self, heads: torch.Tensor, turn: tuple[torch.Tensor, torch.Tensor], count: int | None = None
+    ) -> torch.Tensor:
+        """(B, N, count, size): the first `count` heads, rotated (by Triton's kernel in place)."""
+        return rotate(heads.flatten(0, 1), *turn, count, fused=self.fused).unflatten(0, heads.shape[:2])
 
 
 @dataclass(frozen=True, eq=False)

@@ -137,7 +137,7 @@ def arrange(
     has_bias = any(pads) or any(mask is not None for mask in masks)
     open_rows = {0 if mask is None else mask.open_rows for mask in masks}
     split = open_rows.pop() if len(open_rows) == 1 and not any(pads) else 0
-    shape = Shape(count, longest, longest, most, split, split, has_bias)
+    shape = Shape(count, longest, longest, most, split, split if has_bias else longest, has_bias)
     return Layout(shape, np.concatenate([part.ravel() for part in (ids, positions, rows, given)]), masks, pads)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from wino_viz.decoding.base import NO_TOKEN
-from wino_viz.models.kernels import CHUNK, chunk_maxima
+from wino_viz.models.kernels import CHUNK, chunk_maxima, read_fused
 
 ALTERNATIVES = 5  # the most probable tokens kept per row
 MANY_TOKENS = 16 * CHUNK  # of a vocabulary: from here on the top is found in two stages
@@ -19,7 +19,9 @@ def read(
     logits (R, V), given (R,) a token or NO_TOKEN. chosen (R,) ids, the most probable where None. Probabilities by
     log-sum-exp in float32; ids are exact in float64. Column mask_id takes no part.
     """
-    log_z, top, top_ids = highest(logits, min(ALTERNATIVES, logits.shape[-1] - 1), mask_id, fused=fused)
+    if fused and chosen is None and logits.shape[-1] >= MANY_TOKENS:
+        return read_fused(logits, given, ALTERNATIVES, mask_id)
+    log_z, top, top_ids = highest(logits, min(ALTERNATIVES, logits.shape[-1] - 1), mask_id)
     judged = given.clamp(min=0)[:, None]
     given_p = _probability(logits, judged, log_z).masked_fill(((given == NO_TOKEN) | (given == mask_id))[:, None], 0.0)
     top_p = (top - log_z).exp()
@@ -36,9 +38,7 @@ def _probability(logits: torch.Tensor, ids: torch.Tensor, log_z: torch.Tensor) -
     return (logits.gather(-1, ids).float() - log_z).exp()
 
 
-def highest(
-    logits: torch.Tensor, k: int, mask_id: int, *, fused: bool = False
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def highest(logits: torch.Tensor, k: int, mask_id: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """(log-sum-exp (R, 1), the k highest logits (R, k), their ids (R, k)) of (R, V), in float32, without column mask_id.
 
     Sorting a row of 126,464 logits costs more than a layer of the model. But the k highest lie in the k chunks of columns with
@@ -48,7 +48,7 @@ def highest(
         wide = logits.float().clone() if logits.dtype == torch.float32 else logits.float()
         wide[:, mask_id] = -torch.inf
         return wide.logsumexp(-1, keepdim=True), *wide.topk(k, dim=-1)
-    maxima, sums = chunk_maxima(logits, mask_id, fused=fused)  # (R, C)
+    maxima, sums = chunk_maxima(logits, mask_id)  # (R, C)
     best = maxima.amax(-1, keepdim=True)
     log_z = best + (sums * (maxima - best).exp()).sum(-1, keepdim=True).log()
     chunks = maxima.topk(k, dim=-1).indices  # (R, k)
