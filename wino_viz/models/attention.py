@@ -8,7 +8,8 @@ ways, which differ in speed and in the last bit:
 - SPLIT: PyTorch's attention twice, once for the open rows without a mask (a mask rules out the fastest kernels).
 - WHOLE: PyTorch's attention once, under a mask for all rows.
 - FUSED: one Triton kernel, which gives every block of rows the columns that it sees, and reads keys and values where
-  the matrix product and the kept memory left them.
+  the matrix product and the kept memory left them. The mask comes as one bit a column: a tile of numbers in its place
+  keeps the tensor cores waiting.
 """
 
 from __future__ import annotations
@@ -23,9 +24,11 @@ except ImportError:  # PyTorch for a CPU comes without
     triton = None
 
 SPLIT, WHOLE, FUSED = "split", "whole", "fused"
-# of the Triton kernel: rows and columns of a tile, warps, tiles that are loaded ahead
-NARROW_TILE = (128, 64, 8, 3)  # 16-bit numbers
-WIDE_TILE = (32, 32, 4, 1)  # float32, computed without rounding to fewer bits
+LOG2_E = 1.4426950408889634
+WORD = 64  # columns of the mask in one number, and of a tile of the Triton kernel
+# of the kernel: rows of a tile, warps, tiles that are loaded ahead
+NARROW_TILE = (128, 8, 3)  # 16-bit numbers
+WIDE_TILE = (32, 4, 1)  # float32, computed without rounding to fewer bits
 
 
 def attend(
@@ -37,17 +40,20 @@ def attend(
     seen: int,
     rows: torch.Tensor | None = None,
     *,
+    bits: torch.Tensor | None = None,
     way: str = SPLIT,
 ) -> torch.Tensor:
     """(B, N, H, size): attention of queries (B, N, H, size) to keys and values (B, T, heads, size).
 
     The first open_rows of the N see the columns [0, seen), the others all T under bias (B, 1, T, T): 0 or minus infinity.
     rows (B, N): which rows of the bias those are; the last N where None. Without a bias every row sees [0, seen).
+    bits: `mask_bits(bias)`, which FUSED reads in its place, made here where None.
     """
     if bias is None:
         open_rows, k, v = q.shape[1], k[:, :seen], v[:, :seen]
     if way == FUSED and fusible(q):
-        return _attend_fused(q, k, v, bias, open_rows, seen, rows)
+        bits = mask_bits(bias) if bits is None and bias is not None else bits
+        return _attend_fused(q, k, v, bits, open_rows, seen, rows)
     groups = q.shape[2] // k.shape[2]
     if groups > 1:
         k, v = k.repeat_interleave(groups, dim=2), v.repeat_interleave(groups, dim=2)
@@ -74,6 +80,12 @@ def take(x: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
     return x[torch.arange(len(x), device=x.device)[:, None], rows]
 
 
+def mask_bits(bias: torch.Tensor) -> torch.Tensor:
+    """(B, T, ceil(T / 64)) int64 of a bias (B, 1, T, T): one bit a column, the lowest first, 1 where it is seen."""
+    seen = F.pad(bias[:, 0] == 0, (0, -bias.shape[-1] % WORD)).unflatten(-1, (-1, WORD))
+    return (seen.long() << torch.arange(WORD, device=bias.device)).sum(-1)
+
+
 def fusible(q: torch.Tensor) -> bool:
     """Whether the Triton kernel takes heads of this size."""
     return triton is not None and q.shape[-1] in (16, 32, 64, 128)
@@ -83,8 +95,8 @@ if triton is not None:
 
     @triton.jit
     def _tiles(
-        q, k, v, bias, k_stride, v_stride, bias_rows, limit, scale, inside,
-        SIZE: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr, BIASED: tl.constexpr, PRECISION: tl.constexpr,
+        q, k, v, bits, k_stride, v_stride, bits_rows, limit, scale, judged,
+        SIZE: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr, MASKED: tl.constexpr, PRECISION: tl.constexpr,
     ):  # fmt: skip
         """Mixed values (ROWS, SIZE) of one block of queries, tile by tile of columns (the softmax is kept up on the way)."""
         places, across = tl.arange(0, SIZE), tl.arange(0, COLUMNS)
@@ -96,10 +108,11 @@ if triton is not None:
             exists = columns < limit
             keys = tl.load(k + columns[None, :] * k_stride + places[:, None], mask=exists[None, :], other=0.0)
             scores = tl.dot(q, keys, input_precision=PRECISION) * scale
-            if BIASED:
-                allowed = inside[:, None] & exists[None, :]
-                scores += tl.load(bias + bias_rows[:, None] + columns[None, :], mask=allowed, other=0.0).to(tl.float32)
-            scores = tl.where(exists[None, :], scores, -float("inf"))
+            sees = exists[None, :]
+            if MASKED:
+                words = tl.load(bits + bits_rows + start // COLUMNS, mask=judged, other=-1)
+                sees &= ((words[:, None] >> across[None, :].to(tl.int64)) & 1) == 1
+            scores = tl.where(sees, scores, -float("inf"))
             higher = tl.maximum(most, tl.max(scores, axis=1))
             safe = tl.where(higher == -float("inf"), 0.0, higher)  # a row may see nothing of a tile
             weights = tl.exp2(scores - safe[:, None])
@@ -110,12 +123,12 @@ if triton is not None:
             most = higher
         return mixed / total[:, None]
 
-    @triton.jit(do_not_specialize=["count", "columns", "open_rows", "seen", "bias_first"])
+    @triton.jit(do_not_specialize=["count", "columns", "open_rows", "seen", "bits_batch", "bits_stride", "bits_first"])
     def _attend_kernel(
-        q, k, v, bias, rows, out, q_batch, q_stride, k_batch, k_stride, v_batch, v_stride, bias_batch, bias_stride,
-        bias_first, count, columns, open_rows, seen, scale, heads, groups,
+        q, k, v, bits, rows, out, q_batch, q_stride, k_batch, k_stride, v_batch, v_stride, bits_batch, bits_stride,
+        bits_first, count, columns, open_rows, seen, scale, heads, groups,
         SIZE: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr,
-        BIASED: tl.constexpr, LISTED: tl.constexpr, PRECISION: tl.constexpr,
+        MASKED: tl.constexpr, LISTED: tl.constexpr, PRECISION: tl.constexpr,
     ):  # fmt: skip
         batch = (tl.program_id(1) // heads).to(tl.int64)
         head = tl.program_id(1) % heads
@@ -131,47 +144,30 @@ if triton is not None:
         k += batch * k_batch + (head // groups) * SIZE
         v += batch * v_batch + (head // groups) * SIZE
         queries = tl.load(q + own[:, None] * q_stride + places[None, :], mask=inside[:, None], other=0.0)
-        bias_rows = own * bias_stride
-        if BIASED:
-            bias += batch * bias_batch
-            if is_open:
-                mixed = _tiles(
-                    queries, k, v, bias, k_stride, v_stride, bias_rows, seen, scale, inside,
-                    SIZE, ROWS, COLUMNS, False, PRECISION,
-                )  # fmt: skip
-            else:
-                if LISTED:
-                    listed = tl.load(rows + batch * count + own, mask=inside, other=0)
-                    bias_rows = (listed * bias_stride).to(tl.int32)
-                else:
-                    bias_rows = (bias_first + own) * bias_stride
-                mixed = _tiles(
-                    queries, k, v, bias, k_stride, v_stride, bias_rows, columns, scale, inside,
-                    SIZE, ROWS, COLUMNS, True, PRECISION,
-                )  # fmt: skip
-        else:
-            mixed = _tiles(
-                queries, k, v, bias, k_stride, v_stride, bias_rows, seen, scale, inside,
-                SIZE, ROWS, COLUMNS, False, PRECISION,
-            )  # fmt: skip
+        bits_rows = bits_first + own
+        if LISTED:
+            bits_rows = tl.load(rows + batch * count + own, mask=inside, other=0).to(tl.int32)
+        limit = tl.where(is_open, seen, columns)
+        judged = inside & (is_open == 0)
+        mixed = _tiles(
+            queries, k, v, bits + batch * bits_batch, k_stride, v_stride, bits_rows * bits_stride, limit, scale, judged,
+            SIZE, ROWS, COLUMNS, MASKED, PRECISION,
+        )  # fmt: skip
         out += ((batch * count + own[:, None]) * heads + head) * SIZE + places[None, :]
         tl.store(out, mixed.to(out.dtype.element_ty), mask=inside[:, None])
-
-
-LOG2_E = 1.4426950408889634
 
 
 def _attend_fused(
     q: torch.Tensor,
     k: torch.Tensor,
     v: torch.Tensor,
-    bias: torch.Tensor | None,
+    bits: torch.Tensor | None,
     open_rows: int,
     seen: int,
     rows: torch.Tensor | None,
 ) -> torch.Tensor:
     batch, count, heads, size = q.shape
-    tile, columns, warps, stages = WIDE_TILE if q.dtype == torch.float32 else NARROW_TILE
+    tile, warps, stages = WIDE_TILE if q.dtype == torch.float32 else NARROW_TILE
     mixed = torch.empty(q.shape, dtype=q.dtype, device=q.device)
     blocks = triton.cdiv(open_rows, tile) + triton.cdiv(count - open_rows, tile)
     # tensors that are not there: any pointer will do
@@ -179,7 +175,7 @@ def _attend_fused(
         q,
         k,
         v,
-        q if bias is None else bias,
+        q if bits is None else bits,
         q if rows is None else rows,
         mixed,
         q.stride(0),
@@ -188,20 +184,20 @@ def _attend_fused(
         k.stride(1),
         v.stride(0),
         v.stride(1),
-        0 if bias is None else bias.stride(0),
-        0 if bias is None else bias.stride(2),
-        0 if bias is None else bias.shape[2] - count,
+        0 if bits is None else bits.stride(0),
+        0 if bits is None else bits.stride(1),
+        0 if bits is None else bits.shape[1] - count,
         count,
         k.shape[1],
         open_rows,
         seen,
-        size**-0.5 * LOG2_E,  # the softmax is taken to the base 2; a bias of 0 or minus infinity stays what it is
+        size**-0.5 * LOG2_E,  # the softmax is taken by powers of 2
         heads,
         heads // k.shape[2],
         SIZE=size,
         ROWS=tile,
-        COLUMNS=columns,
-        BIASED=bias is not None,
+        COLUMNS=WORD,
+        MASKED=bits is not None,
         LISTED=rows is not None,
         PRECISION="ieee" if q.dtype == torch.float32 else "tf32",
         num_warps=warps,

@@ -26,7 +26,7 @@ from torch import nn
 from torch.nn import functional as F
 from transformers import PreTrainedModel
 
-from wino_viz.models.attention import FUSED, SPLIT, attend, take
+from wino_viz.models.attention import FUSED, SPLIT, attend, mask_bits, take
 from wino_viz.models.kernels import add_norm, gate, rotate, usable
 
 
@@ -93,12 +93,13 @@ class Layers:
         # not rotary_emb itself: that rounds cosines to the model's type, and published LLaDA does not
         angles = batch.positions.flatten()[:, None].float() * model.rotary_emb.inv_freq.float()
         turn = angles.cos(), angles.sin()  # (B N, size / 2)
+        bits = mask_bits(batch.bias) if self._way == FUSED and batch.bias is not None else None
         layers = model.layers[: model.config.num_hidden_layers]
         for n, layer in enumerate(layers):
             asked = batch.rows if n == len(layers) - 1 else None
             pair = memory.pairs[n] if memory else None
             stream, normed = self._norm(stream, update, layer.input_layernorm)
-            update = self._attention(n, layer.self_attn, normed, turn, batch, pair, asked)
+            update = self._attention(n, layer.self_attn, normed, turn, batch, bits, pair, asked)
             if asked is not None:
                 stream = take(stream, asked)
             stream, normed = self._norm(stream, update, layer.post_attention_layernorm)
@@ -127,6 +128,7 @@ class Layers:
         x: torch.Tensor,
         turn: tuple[torch.Tensor, torch.Tensor],
         batch: Batch,
+        bits: torch.Tensor | None,
         pair: tuple[torch.Tensor, torch.Tensor] | None,
         asked: torch.Tensor | None,
     ) -> torch.Tensor:
@@ -140,10 +142,10 @@ class Layers:
                 kept.index_copy_(1, batch.where, new)
             k, v = pair
         if asked is None:
-            mixed = attend(q, k, v, batch.bias, batch.open_rows, batch.seen, way=self._way)
+            mixed = attend(q, k, v, batch.bias, batch.open_rows, batch.seen, bits=bits, way=self._way)
         else:
             rows = asked if batch.where is None else batch.where[asked]
-            mixed = attend(q, k, v, batch.bias, 0, batch.seen, rows, way=self._way)
+            mixed = attend(q, k, v, batch.bias, 0, batch.seen, rows, bits=bits, way=self._way)
         return attention.o_proj(mixed.flatten(2))
 
     def _heads(
