@@ -17,9 +17,10 @@ from typing import Any
 import torch
 
 from wino_viz.decoding import decode_many
-from wino_viz.models import kernels
+from wino_viz.models import attention, kernels
 from wino_viz.models.checkpoint import Checkpoint, load_checkpoint
 from wino_viz.models.denoiser import Denoiser, Speed
+from wino_viz.models.reading import read
 from wino_viz.provenance import commit, machine, versions
 from wino_viz.session import Session
 from wino_viz.tasks.registry import judge, prompt_of
@@ -100,16 +101,22 @@ def _kernels(device: torch.device) -> list[dict[str, Any]]:
     for dtype, most in TOLERANCE.items():
         like = {"dtype": dtype, "device": device}
         stream, update = torch.randn(2, 77, 4096, **like), torch.randn(2, 77, 4096, **like)
-        weight, both = torch.randn(4096, **like), torch.randn(154, 2 * 3000, **like)
+        weight, pair = torch.randn(4096, **like), torch.randn(154, 2 * 3000, **like).chunk(2, dim=-1)
         wide, turn = torch.randn(154, 96, 128, **like), torch.rand(2, 154, 64, device=device)
         logits = 3 * torch.randn(33, 126400, **like)
         cases = {
             "norm": lambda fused, s=stream, w=weight: kernels.add_norm(s, None, w, 1e-5, fused=fused),
             "add and norm": lambda fused, s=stream, u=update, w=weight: kernels.add_norm(s, u, w, 1e-5, fused=fused),
-            "rotate": lambda fused, h=wide, t=turn: (kernels.rotate(h.clone()[:, :64], t[0], t[1], fused=fused),),
-            "gate": lambda fused, b=both: (kernels.gate(b, fused=fused),),
+            "rotate": lambda fused, h=wide, t=turn: (kernels.rotate(h.clone(), t[0], t[1], 64, fused=fused),),
+            "gate": lambda fused, p=pair: (kernels.gate(*p, fused=fused),),
             "chunk maxima": lambda fused, x=logits: kernels.chunk_maxima(x, 7, fused=fused),
+            "read": lambda fused, x=logits: _read(x, fused),
         }
+        if attention.fusible(128, dtype, device):
+            heads = torch.randn(1, 277, 12, 128, **like)
+            cases["attention, shadow"] = lambda fused, h=heads: _attention(h, fused, 200)
+            cases["attention, some rows"] = lambda fused, h=heads: _attention(h, fused, 0, torch.arange(33, 110)[None])
+            cases["attention, all see all"] = lambda fused, h=heads: _attention(h, fused, 277)
         for name, run in cases.items():
             plain, fused = run(False), run(True)
             off = max(
@@ -118,6 +125,32 @@ def _kernels(device: torch.device) -> list[dict[str, Any]]:
             )
             rows.append({"kernel": name, "dtype": str(dtype).removeprefix("torch."), "off": off, "ok": off <= most})
     return rows
+
+
+def _read(logits: torch.Tensor, fused: bool) -> tuple[torch.Tensor, ...]:
+    """The logits of what `read` chose (which of two equal ones is left open), and its probabilities."""
+    given = torch.arange(len(logits), device=logits.device) - 1
+    packed = read(logits, given, 7, fused=fused)
+    k = (packed.shape[1] - 3) // 2
+    return logits.gather(1, packed[:, 3 : 3 + k].long()), packed[:, 1:3], packed[:, 3 + k :]
+
+
+def _attention(heads: torch.Tensor, fused: bool, open_rows: int, rows: torch.Tensor | None = None) -> tuple[torch.Tensor]:
+    """Of queries, keys and values side by side (1, N, 3 H, size), under the mask of a shadow where not all rows are open."""
+    q, k, v = heads.chunk(3, dim=2)
+    count = heads.shape[1]
+    bias = None
+    if open_rows < count:
+        bias = torch.zeros(1, 1, count, count, dtype=heads.dtype, device=heads.device)
+        bias[:, :, :200, 200:] = -torch.inf
+        shadow = torch.arange(count - 200, device=heads.device)
+        bias[:, :, 200 + shadow, 50 + shadow] = -torch.inf
+    if rows is not None:
+        rows = rows.to(heads.device)
+        q = q[:, rows[0]]
+    seen = 200 if open_rows == 200 else count
+    way = attention.FUSED if fused else attention.SPLIT
+    return (attention.attend(q, k, v, bias, open_rows, seen, rows, way=way),)
 
 
 def all_same(result: dict[str, Any]) -> bool:

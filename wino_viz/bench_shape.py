@@ -265,7 +265,7 @@ def _times(denoiser: Denoiser, settings: Settings, canvas: Canvas, steps: int) -
 
 
 def _waits(denoiser: Denoiser, settings: Settings, sizes: Sizes, steps: int = 5) -> float:
-    """How often the host waits for the GPU in one step: what PyTorch reports, and the one wait behind a captured graph."""
+    """How often the host waits for the GPU in one step, as PyTorch reports it (copies that wait, and waiting for a stream)."""
     decoder = settings.start(_canvas(sizes, sizes.prompt))
     for _ in range(3):
         decoder.update(denoiser.predict([decoder.request()])[0])
@@ -279,7 +279,7 @@ def _waits(denoiser: Denoiser, settings: Settings, sizes: Sizes, steps: int = 5)
         finally:
             torch.cuda.set_sync_debug_mode(before)
     reported = sum("synchroniz" in str(warning.message) for warning in seen)
-    return reported / steps + denoiser.captures
+    return reported / steps
 
 
 def _first_steps(model: PreTrainedModel, sizes: Sizes, speed: Speed) -> list[dict[str, Any]]:
@@ -307,7 +307,9 @@ def _profile(model: PreTrainedModel, sizes: Sizes, speed: Speed) -> str:
     with profiled(activities=activities) as found:
         _times(denoiser, settings, _canvas(sizes, sizes.prompt), 5)
     order = "self_cuda_time_total" if on_gpu else "self_cpu_time_total"
-    return found.key_averages().table(sort_by=order, row_limit=30, max_name_column_width=70)
+    rows = found.key_averages()
+    waits = ", ".join(f"{row.key} {row.count}" for row in rows if "Synchronize" in row.key or "cudaMemcpy" in row.key)
+    return f"{rows.table(sort_by=order, row_limit=30, max_name_column_width=70)}\nCalls in 5 steps: {waits or 'none'}"
 
 
 def report(result: dict[str, Any]) -> str:

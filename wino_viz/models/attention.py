@@ -7,12 +7,15 @@ ways, which differ in speed and in the last bit:
 
 - SPLIT: PyTorch's attention twice, once for the open rows without a mask (a mask rules out the fastest kernels).
 - WHOLE: PyTorch's attention once, under a mask for all rows.
-- FUSED: one Triton kernel, which gives every block of rows the columns that it sees, and reads keys and values where
+- FUSED: one Triton kernel (where `fusible`), which gives every block of rows the columns that it sees, and reads keys and values where
   the matrix product and the kept memory left them. The mask comes as one bit a column: a tile of numbers in its place
   keeps the tensor cores waiting.
 """
 
 from __future__ import annotations
+
+import logging
+from functools import cache
 
 import torch
 from torch.nn import functional as F
@@ -22,6 +25,8 @@ try:
     from triton import language as tl
 except ImportError:  # PyTorch for a CPU comes without
     triton = None
+
+log = logging.getLogger(__name__)
 
 SPLIT, WHOLE, FUSED = "split", "whole", "fused"
 LOG2_E = 1.4426950408889634
@@ -51,7 +56,7 @@ def attend(
     """
     if bias is None:
         open_rows, k, v = q.shape[1], k[:, :seen], v[:, :seen]
-    if way == FUSED and fusible(q):
+    if way == FUSED:
         bits = mask_bits(bias) if bits is None and bias is not None else bits
         return _attend_fused(q, k, v, bits, open_rows, seen, rows)
     groups = q.shape[2] // k.shape[2]
@@ -86,9 +91,19 @@ def mask_bits(bias: torch.Tensor) -> torch.Tensor:
     return (seen.long() << torch.arange(WORD, device=bias.device)).sum(-1)
 
 
-def fusible(q: torch.Tensor) -> bool:
-    """Whether the Triton kernel takes heads of this size."""
-    return triton is not None and q.shape[-1] in (16, 32, 64, 128)
+@cache
+def fusible(size: int, dtype: torch.dtype, device: torch.device) -> bool:
+    """Whether the Triton kernel runs there with heads of this size; it is compiled to find out."""
+    if triton is None or device.type != "cuda" or size not in (16, 32, 64, 128):
+        return False
+    heads = torch.zeros(1, WORD, 1, size, dtype=dtype, device=device)
+    try:
+        with torch.cuda.device(device):
+            _attend_fused(heads, heads, heads, None, WORD, WORD, None)
+    except Exception as error:  # an older GPU has too little memory beside its cores
+        log.warning("no Triton kernel for attention, going on without: %s", " ".join(str(error).split())[:200])
+        return False
+    return True
 
 
 if triton is not None:

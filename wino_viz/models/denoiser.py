@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel
 
-from wino_viz.decoding.base import Forward, Predictions
+from wino_viz.decoding.base import NO_TOKEN, Forward, Predictions
 from wino_viz.models.graphs import Graphs
 from wino_viz.models.layers import Batch, Layers, Memory, Plan
 from wino_viz.models.layout import Layout, Masks, Shape, arrange
@@ -95,6 +95,8 @@ class Denoiser:
             Prefixes(mask_id, lambda n: Memory(self._layers, n), self._forget) if self.speed.reuse else None
         )
         self._lock = threading.Lock() if self.speed.graphs or self.speed.reuse else nullcontext()
+        if self._layers.fused and not self.speed.compile:
+            self._warm_up()
 
     @property
     def captures(self) -> bool:
@@ -110,6 +112,20 @@ class Denoiser:
             if self._prefixes is not None:
                 return [self._predict([forward])[0] for forward in forwards]
             return self._predict(forwards)
+
+    @torch.inference_mode()
+    def _warm_up(self) -> None:
+        """Compile Triton's kernels on two small passes: it takes a second or two, and the first question would wait for it."""
+        block = np.arange(16)
+        ids, rows, given = np.zeros(48, dtype=np.int64), np.arange(48), np.full(48, NO_TOKEN)
+        shadow = np.tril(np.ones((3, 3), dtype=bool)).repeat(16, 0).repeat(16, 1)
+        shadow[:32, :32] = True
+        with torch.cuda.device(self.device):
+            for attention in (shadow, None):
+                forward = Forward(ids, rows, given, np.concatenate((block, block, block)), attention)
+                layout = arrange([forward], [self._masks(attention)], self.mask_id, GRAPH_ROWS, GRAPH_LENGTH)
+                numbers = torch.from_numpy(layout.numbers).to(self.device)
+                self._run_shape(layout.shape, numbers, layout.bias(self.device, self.model.dtype))
 
     def _predict(self, forwards: Sequence[Forward]) -> list[Predictions]:
         layout = self._layout(forwards)

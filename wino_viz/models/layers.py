@@ -26,7 +26,7 @@ from torch import nn
 from torch.nn import functional as F
 from transformers import PreTrainedModel
 
-from wino_viz.models.attention import FUSED, SPLIT, attend, mask_bits, take
+from wino_viz.models.attention import FUSED, SPLIT, attend, fusible, mask_bits, take
 from wino_viz.models.kernels import add_norm, gate, rotate, usable
 
 
@@ -83,7 +83,10 @@ class Layers:
         self.model = model
         self.plan = plan or Plan()
         self.fused = merge and usable(model.device)
-        self._way = self.plan.attention if self.fused or self.plan.attention != FUSED else SPLIT
+        self._way = self.plan.attention
+        if self._way == FUSED:
+            size = model.model.layers[0].self_attn.head_dim
+            self._way = FUSED if self.fused and fusible(size, model.dtype, model.device) else SPLIT
         self._merged = [_merge(layer) for layer in model.model.layers] if merge else None
 
     def __call__(self, batch: Batch, memory: Memory | None = None) -> torch.Tensor:
