@@ -43,7 +43,7 @@ $(VENV)/installed: requirements.txt | $(BIN)/pip
 	$(BIN)/pip install -q -r requirements.txt
 	touch $@
 
-$(VENV)/installed-dev: requirements.txt requirements-train.txt requirements-dev.txt | $(BIN)/pip
+$(VENV)/installed-dev: requirements.txt requirements-train.txt requirements-serve.txt requirements-dev.txt | $(BIN)/pip
 	$(BIN)/pip install -q -r requirements-dev.txt
 	touch $@
 

@@ -1,21 +1,57 @@
 """The app, and the entry point of a Hugging Face Space.
 
-python app.py        http://127.0.0.1:7860 (GRADIO_SERVER_NAME and GRADIO_SERVER_PORT change that)
+python app.py                                          http://127.0.0.1:7860 (GRADIO_SERVER_NAME, GRADIO_SERVER_PORT)
+python app.py --models GSAI-ML/LLaDA-8B-Instruct,runs/my-model
+                                                       these can be chosen, too; nobody else can add one
+WINO_VIZ_MODELS=…  python app.py                       the same, for a Space
 """
 
+import argparse
 import os
+import sys
+
+from wino_viz.arguments import Parser
+from wino_viz.loading import loader, loading_options
+from wino_viz.model_menu import ModelMenu, needs_hub, read_names
+
+
+def options(arguments: list[str]) -> argparse.Namespace:
+    parser = Parser(prog="python app.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--models", default=os.environ.get("WINO_VIZ_MODELS", ""), metavar="NAME,NAME")
+    parser.add_argument("--image-tokenizer", metavar="FOLDER", help="MAGVIT-v2 for listed MMaDA models that bring none")
+    loading_options(parser)
+    chosen = parser.parse_args(arguments)
+    try:
+        chosen.models = read_names(chosen.models)
+    except ValueError as error:
+        parser.error(str(error))
+    return chosen
+
+
+chosen = options(sys.argv[1:] if __name__ == "__main__" else [])
 
 # Nothing leaves the machine: no usage reports, no version check, no look at the hub for files that are all here.
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
-os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("HF_HUB_OFFLINE", "0" if needs_hub(chosen.models) else "1")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
-from wino_viz.plus import wino_plus
-from wino_viz.session import Session
-from wino_viz.ui.page import LAUNCH, build_page, theme
+from wino_viz.zero_gpu import zero_gpu_here  # noqa: E402
 
-session = Session()
-demo = build_page(session, pictures=Session("mmada-mini", task="caption"), plus=wino_plus(session))
+service = zero_gpu_here()  # before anything else that may touch CUDA; None everywhere but on ZeroGPU
+if service and chosen.models:
+    sys.exit("on ZeroGPU every model is loaded when the app starts: only the embedded ones are offered there")
+
+from wino_viz.plus import wino_plus  # noqa: E402
+from wino_viz.session import Session  # noqa: E402
+from wino_viz.ui.page import LAUNCH, build_page, theme  # noqa: E402
+
+session, pictures = Session(service=service), Session("mmada-mini", task="caption", service=service)
+plus = wino_plus(session)
+if service:
+    service.load(each for each in (session, pictures, plus) if each)
+load = loader(chosen.dtype, chosen.device_map, image_tokenizer=chosen.image_tokenizer)
+menu = ModelMenu(session, pictures, chosen.models, load)
+demo = build_page(session, pictures=pictures, plus=plus, menu=menu)
 
 if __name__ == "__main__":
     demo.launch(theme=theme(), **LAUNCH)

@@ -1,6 +1,11 @@
 """What several test files share: the real embedded model, loaded once, and a calm hypothesis."""
 
+import os
 from pathlib import Path
+
+os.environ["HF_HUB_OFFLINE"] = (
+    "1"  # before the hub's library reads it: a name that is not here is never looked up there
+)
 
 import pytest
 from hypothesis import HealthCheck, settings

@@ -159,7 +159,7 @@ def test_a_newer_measurement_takes_the_place_of_an_older_one_of_the_same_setting
 
 def test_the_words_compare_wino_with_standard_on_the_same_problems(folder, session):
     words = " ".join(message(folder, session, TRADEOFF)["sentences"])
-    assert "WINO alone was right once and standard alone once, a difference that chance may well explain" in words
+    assert "WINO alone was right once and Standard alone once, a difference that chance may well explain" in words
 
 
 # ---- by difficulty
@@ -193,6 +193,25 @@ def test_problems_without_difficulty_say_so(tmp_path, session):
     path.write_text(json.dumps(data))
     shown = message(tmp_path, session, DIFFICULTY)
     assert shown["plots"] == [] and shown["empty"]
+
+
+def test_where_nothing_is_shipped_the_words_have_the_numbers_that_were_measured_here(tmp_path, session):
+    """They were about shipped points alone, so that a first measurement was drawn without a word about it."""
+    here = measured("wino:tau1=0.6:tau2=0.9", "threshold:tau=0.9", problems=3)
+
+    def words(name: str, rows: Here = here) -> str:
+        return " ".join(message(tmp_path, session, name, rows)["sentences"])
+
+    settings = ("WINO, τ1 0.6, τ2 0.9", "Threshold, τ 0.9")
+    for row, said in zip(here.rows, settings, strict=True):
+        passes = f"{row['mean_forward_passes']:.1f}"
+        assert f"{said}: 66.7 % right (2 of 3; 95 % interval 21 to 94 %), in {passes} passes" in words(TRADEOFF)
+    assert "WINO takes 12.0 passes at steps 4 and 10.0 at 2: 2.0 more" in words(DIFFICULTY)
+    assert "Threshold takes 16.0 passes at steps 4 and 12.0 at 2: 4.0 more" in words(DIFFICULTY)
+    assert "WINO takes 10.0 passes at steps 2." in words(DIFFICULTY, measured("wino", problems=1))
+    assert "τ1 0.6 with τ2 0.9 (67 %, interval 21 to 94 %, in 11.0 passes)" in words(GRID)
+    assert "Every measured cell rests on 3 problems here." in words(GRID)
+    assert "a pass takes 1.25 times as long" in words(SHADOW, Here().and_run([SHADOW_ROW], {}))
 
 
 def test_what_was_measured_here_alone_is_not_said_to_lack_a_difficulty(tmp_path, session):

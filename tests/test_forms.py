@@ -9,10 +9,12 @@ import gradio as gr
 import pytest
 
 from tests.stand_in import PRESETS, TAU
+from wino_viz.model_menu import ModelMenu
 from wino_viz.models.checkpoint import Checkpoint
 from wino_viz.session import Session
 from wino_viz.ui.decoder_form import NONE, PLUS, DecoderForm, decoder_choices
 from wino_viz.ui.forms import CanvasForm, Forms
+from wino_viz.ui.model_form import ModelForm
 
 SKIP = gr.skip()
 BASE = {"arithmetic": {"decoders": {"wino": {"tau1": 0.62}}}, "sudoku": {"decoders": {"wino": {"tau1": 0.45}}}}
@@ -82,7 +84,7 @@ def some_forms(sessions: tuple[Session, ...], **settings) -> Forms:
     with gr.Blocks():
         choices = decoder_choices(*sessions)
         forms = [DecoderForm(choices, f"x{n}", "Decoder", "wino", optional=n == 2) for n in range(3)]
-        return Forms(forms, CanvasForm(sessions[0], "x"), **settings)
+        return Forms(forms, CanvasForm(sessions[0], "x"), ModelForm(ModelMenu(sessions[0]), "x"), **settings)
 
 
 def chosen_values(forms: Forms, *names: str) -> list:
@@ -108,6 +110,15 @@ def test_what_is_chosen_is_read_each_with_its_model_and_none_is_left_out(session
         forms.read("arithmetic", "arithmetic", wrong)
 
 
+def test_a_field_that_was_emptied_is_named(sessions):
+    forms = some_forms(sessions)
+    for label in ("τ1 · draft above", "Generation length", "Seed"):
+        values = chosen_values(forms, "wino", PLUS, NONE)
+        values[next(n for n, part in enumerate(forms.parts) if part.label == label)] = None
+        with pytest.raises(ValueError, match=f"“{label}” is empty: it needs a number"):
+            forms.read("arithmetic", "arithmetic", values)
+
+
 def test_a_problem_of_another_kind_gets_its_own_presets_from_each_model(sessions):
     forms = some_forms(sessions)
     chosen, size = forms.read("sudoku", "arithmetic", chosen_values(forms, "wino", PLUS, NONE))
@@ -118,12 +129,13 @@ def test_a_problem_of_another_kind_gets_its_own_presets_from_each_model(sessions
 @pytest.mark.parametrize(("names", "tau"), [(("threshold", "wino", PLUS), 0.45), (("threshold", PLUS, NONE), 0.9)])
 def test_beside_wino_threshold_has_its_tau1(sessions, names, tau):
     forms = some_forms(sessions, matched=True)
-    for values in (forms.fit("sudoku", names), forms.choose("sudoku", names)):
+    home = (sessions[0].model, "")
+    for values in (forms.fit("sudoku", [*names, *home]), forms.choose("sudoku", names, *home)):
         place = forms.parts.index(forms.decoders[0].name)
         assert (
             shown(forms.decoders[0], values[place : place + len(forms.decoders[0].inputs)])["threshold", "tau"] == tau
         )
-    assert forms.choose("sudoku", names)[0] == "threshold" and forms.fit("sudoku", names)[0] == SKIP
+    assert forms.choose("sudoku", names, *home)[0] == "threshold" and forms.fit("sudoku", [*names, *home])[0] == SKIP
     [first, *_], _ = forms.read("sudoku", "arithmetic", chosen_values(forms, *names))
     assert first.settings.tau == tau
 
@@ -134,3 +146,36 @@ def test_a_run_waits_only_for_the_models_that_it_uses(sessions):
     base.checkpoint()
     assert forms.loaded(chosen_values(forms, "wino", "standard", NONE))
     assert not forms.loaded(chosen_values(forms, "wino", PLUS, NONE))
+
+
+def test_another_model_brings_its_own_settings_and_wino_plus_is_not_among_them(sessions, tmp_path):
+    base, plus = sessions
+    (tmp_path / "large").mkdir()
+    presets = {
+        "arithmetic": {"gen_length": 256, "block_length": 128, "decoders": {"wino": {"tau1": 0.55}}},
+        "mbpp": {"gen_length": 256, "block_length": 64, "decoders": {"wino": {"tau1": 0.8}}, "label": "MBPP"},
+    }
+    (tmp_path / "large" / "presets.json").write_text(json.dumps(presets))
+    large = str(tmp_path / "large")
+    with gr.Blocks():
+        forms = [DecoderForm(decoder_choices(base, plus), f"x{n}", "D", "wino", optional=n == 1) for n in range(2)]
+        model = ModelForm(ModelMenu(base, listed=[large]), "x")
+        both = Forms(forms, CanvasForm(base, "x"), model)
+    values = both.fit_model("arithmetic", [PLUS, PLUS, large, ""])
+    first, second = (values[both.parts.index(form.name)] for form in forms)
+    assert (first, second) == ("wino", NONE)
+    assert shown(forms[0], values[: len(forms[0].inputs)])["wino", "tau1"] == 0.55
+    assert values[both.parts.index(both.canvas.gen_length)]["value"] == 256
+    filled = both.fit("arithmetic", ["wino", NONE, large, "mbpp"])
+    assert shown(forms[0], filled[: len(forms[0].inputs)])["wino", "tau1"] == 0.8
+
+    asked = [component.value for component in both.parts]
+    asked[-2:], asked[both.parts.index(forms[1].name)] = [large, "mbpp"], NONE
+    [chosen], size = both.read("sudoku", "arithmetic", asked)
+    assert (chosen.session.model, size["preset"]) == (large, "mbpp")
+    asked[both.parts.index(forms[1].name)] = PLUS
+    with pytest.raises(ValueError, match=r"WINO\+ here is a small model of its own: choose another decoder for "):
+        both.read("arithmetic", "arithmetic", asked)
+    asked[-2] = "nobody/listed-it"
+    with pytest.raises(ValueError, match="there is no model 'nobody/listed-it' here"):
+        both.read("arithmetic", "arithmetic", asked)

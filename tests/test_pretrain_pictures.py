@@ -208,6 +208,21 @@ def test_pictures_of_a_batch_depend_on_split_seed_and_number():
     assert not torch.equal(one, Pictures(2, 0, "validation")[5])
 
 
+def test_blobs_change_some_pictures_of_a_batch_and_no_other():
+    plain, some = Pictures(12, 0)[5], Pictures(12, 0, blobs=1.0)[5]
+    assert torch.equal(plain[0], Pictures(12, 0, blobs=0.0)[5][0])
+    assert not torch.equal(plain, some)
+
+
+def test_training_goes_on_from_a_tokenizer(tmp_path: Path):
+    shipped = EMBEDDED / "mmada-mini" / "image_tokenizer"
+    steps = ["--steps", "1", "--batch", "1", "--report-count", "2", "--learning-rate", "1e-6", "--blobs", "1"]
+    run(image_tokenizer, "--out", str(tmp_path), "--init", str(shipped), *steps)
+    before, after = load_magvit(shipped), load_magvit(tmp_path)
+    pixels = as_pixels(Pictures(2, 0)[0], torch.device("cpu"))
+    assert (before.encode(pixels) == after.encode(pixels)).float().mean() > 0.95
+
+
 def test_pixels_are_scaled_as_for_the_model(sees: Checkpoint):
     picture = draw(compose(3))
     pixels = as_pixels(torch.from_numpy(np.asarray(picture))[None], torch.device("cpu"))

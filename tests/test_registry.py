@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from wino_viz.models.files import Preset
+from wino_viz.models.presets import Preset
 from wino_viz.problems import asked_problem, known_problem
 from wino_viz.session import Session
 from wino_viz.tasks import arithmetic, countdown, sudoku

@@ -14,7 +14,7 @@ from wino_viz.decoding import DECODERS, WinoSettings, parse_spec
 from wino_viz.evaluation import results
 from wino_viz.evaluation.result_files import TRADEOFF, Row, read_result, row_of
 from wino_viz.evaluation.sweeps import SWEEP, TAU1, TAU2, grid_specs, spec_of, tradeoff_specs
-from wino_viz.models.files import read_presets
+from wino_viz.models.presets import read_presets
 
 
 @pytest.fixture(scope="module")

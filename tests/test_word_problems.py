@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from wino_viz.models.chat import template_ids
 from wino_viz.models.checkpoint import load_tokenizer
-from wino_viz.models.mmada import template_ids
 from wino_viz.tasks import arithmetic, countdown, sudoku
 from wino_viz.tasks.registry import judge
 from wino_viz.training.word_problems import (

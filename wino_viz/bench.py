@@ -5,23 +5,29 @@
     python -m wino_viz bench --shadow [GENxBLOCK,…]                   see shadow_cost.py
     python -m wino_viz bench --shape llada-8b                         how close to the chip's limit: see bench_shape.py
     python -m wino_viz bench --check                                  the same tokens, however it is run: see bench_check.py
+    python -m wino_viz bench --load --model MODEL
+    python -m wino_viz bench --parity [--model MODEL] [--problems 500]
+    python -m wino_viz bench --users [1,4,16,64]
 
 Time outside the model is everything the app does for a pass besides the model: asking the decoder, applying its rule,
 recording the step, looking up token texts and writing the message that goes to the browser. Goal on a CPU: at most 5 %.
 
 With --in-flight the same problems are decoded with so many in one batch each, as `eval --in-flight` does.
+--shadow measures what the shadow block costs: see shadow_cost.py; --users how many people one model serves at once: see
+bench_users.py. --load measures what loading a model costs: load_cost.py. --parity compares bfloat16 with float32: parity.py.
 """
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import islice
 from random import Random
 from statistics import fmean, median
 from typing import Any
 
-from wino_viz import shadow_cost
+from wino_viz import bench_users, load_cost, parity, shadow_cost
 from wino_viz.decoding import Canvas, Denoiser, Settings, decode_many
 from wino_viz.provenance import commit, machine, versions, weights_checksum
 from wino_viz.session import Session
@@ -125,6 +131,50 @@ def bench_shadow_block(model: str, shapes: Sequence[tuple[int, int]] | None, rep
     return {**_head(model, session.checkpoint().denoiser.device), "repeats": repeats, "rows": rows}
 
 
+def bench_load(model: str, load: Callable[[str], Any]) -> dict[str, Any]:
+    """What loading costs; see `wino_viz.load_cost`. The first thing that a process does, or its memory is not the model's."""
+    kept: list[Any] = []
+
+    def load_once() -> Any:
+        kept.append(load(model))
+        return kept[0]
+
+    figures = load_cost.measure_load(load_once)
+    return {**_head(model, kept[0].denoiser.device), **figures}
+
+
+def bench_parity(model: str, load: Callable[[str], Any], count: int, specs: Sequence[str]) -> dict[str, Any]:
+    """bfloat16 beside float32; see `wino_viz.parity`."""
+    loaded = {name: load(name) for name in ("float32", "bfloat16")}
+
+    def on_row(row: dict[str, Any]) -> None:
+        print(f"{row['task']}, {row['decoder']}: {row['same']} of {row['n']} the same", file=sys.stderr, flush=True)
+
+    rows = parity.measure_parity(loaded.__getitem__, count, specs or parity.SPECS, on_row=on_row)
+    return {**_head(model, loaded["float32"].denoiser.device), "rows": rows}
+
+
+def bench_many_users(
+    model: str, counts: Sequence[int], spec: str, seconds: float, replicas: int | None = None
+) -> dict[str, Any]:
+    """Many users at once; see `wino_viz.bench_users`. With `replicas`, of so many, each with a GPU where there are GPUs."""
+    session, about = Session(model), {}
+    if replicas:
+        import torch
+
+        from wino_viz.replicas import start_models, stop
+
+        about = {"replicas": replicas, "gpus_per_replica": float(torch.cuda.is_available())}
+        service = start_models(replicas, about["gpus_per_replica"])
+        session = Session(model, service.load, service=service)
+    try:
+        result = bench_users.bench_users(session, counts, spec, seconds)
+        return {**_head(model, session.checkpoint().denoiser.device), **about, **result}
+    finally:
+        if replicas:
+            stop()
+
+
 def _head(model: str, device: Any) -> dict[str, Any]:
     import torch
 
@@ -194,6 +244,21 @@ def report_in_flight(result: dict[str, Any]) -> str:
 def report_shadow_block(result: dict[str, Any]) -> str:
     """The same for `bench_shadow_block`."""
     return f"{_where(result)}\n\n{shadow_cost.report(result)}"
+
+
+def report_load(result: dict[str, Any]) -> str:
+    """The same for `bench_load`."""
+    return f"{_where(result)}\n\n{load_cost.report(result)}"
+
+
+def report_parity(result: dict[str, Any]) -> str:
+    """The same for `bench_parity`."""
+    return f"{_where(result)}\n\n{parity.report(result['rows'])}"
+
+
+def report_many_users(result: dict[str, Any]) -> str:
+    """The same for `bench_many_users`."""
+    return f"{_where(result)}\n\n{bench_users.report(result)}"
 
 
 def _where(result: dict[str, Any]) -> str:

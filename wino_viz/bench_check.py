@@ -135,7 +135,9 @@ def _read(logits: torch.Tensor, fused: bool) -> tuple[torch.Tensor, ...]:
     return logits.gather(1, packed[:, 3 : 3 + k].long()), packed[:, 1:3], packed[:, 3 + k :]
 
 
-def _attention(heads: torch.Tensor, fused: bool, open_rows: int, rows: torch.Tensor | None = None) -> tuple[torch.Tensor]:
+def _attention(
+    heads: torch.Tensor, fused: bool, open_rows: int, rows: torch.Tensor | None = None
+) -> tuple[torch.Tensor]:
     """Of queries, keys and values side by side (1, N, 3 H, size), under the mask of a shadow where not all rows are open."""
     q, k, v = heads.chunk(3, dim=2)
     count = heads.shape[1]

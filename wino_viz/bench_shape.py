@@ -95,10 +95,16 @@ def bench_shape(
     ways = [way for way in WAYS if (compile or not way[1].compile) and (where.type == "cuda" or not way[1].graphs)]
     plain = [way for way in ways if not way[1].merge]  # first: merging makes the parameters views of others
     rows: list[dict[str, Any]] = []
+    failed: list[str] = []  # what could not be compiled (the compiler may be missing, or too old)
     for way, speed, goal in plain + [way for way in ways if way[1].merge]:
         for settings in (WinoSettings(), StandardSettings()):
             say(f"{settings.name}: {way}")
-            rows.append(_row(model, sizes, settings, way, speed, goal, steps, settings.name))
+            try:
+                rows.append(_row(model, sizes, settings, way, speed, goal, steps, settings.name))
+            except Exception as error:
+                if not speed.compile:
+                    raise
+                failed.append(f"{settings.name}, {way}: {' '.join(str(error).split())[:300]}")
     if where.type == "cuda":
         usual = next(speed for way, speed, _ in WAYS if way == USUAL)
     else:
@@ -119,6 +125,7 @@ def bench_shape(
         "yardstick_rows": passes,
         "head_rows": sizes.block_length,
         "rows": rows,
+        "failed": failed,
         "first_step": _first_steps(model, sizes, usual),
     }
     for row in rows:
@@ -126,6 +133,8 @@ def bench_shape(
     if profile:
         say("profiling")
         result["profile"] = _profile(model, sizes, usual)
+        if any("compiled" in row["way"] for row in rows):
+            result["profile"] += "\n\nCompiled:\n" + _profile(model, sizes, replace(usual, compile=True))
     return result
 
 
@@ -222,6 +231,8 @@ def _row(
     yardstick: str,
 ) -> dict[str, Any]:
     gc.collect()  # of an earlier way: its graphs hold memory
+    if model.device.type == "cuda":
+        torch.cuda.empty_cache()
     denoiser = Denoiser(model, sizes.vocab_size - 1, speed=speed)
     started = time.perf_counter()
     times = _times(denoiser, settings, _canvas(sizes, sizes.prompt), WARM_UP + steps)
@@ -360,4 +371,5 @@ def _missed(result: dict[str, Any]) -> list[str]:
         missed.append(f"the first pass of a new shape takes {slowest:.1f} s, goal {FIRST_STEP:g}")
     if usual and (waits := max(row["waits"] for row in usual)) > 1:
         missed.append(f"the host waits {waits:g} times a step, goal 1")
+    missed += [f"failed: {line}" for line in result["failed"]]
     return ["Missed:", *(f"- {line}" for line in missed)] if missed else ["All goals that apply here are met."]

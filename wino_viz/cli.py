@@ -19,13 +19,16 @@ import shlex
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wino_viz.arguments import Parser, whole
 from wino_viz.decoding import DECODERS
 from wino_viz.export_command import add_export
+from wino_viz.loading import bar, loader, loading_options
 from wino_viz.plus import usual_spec
+from wino_viz.serve_command import add_serve
 from wino_viz.session import Session, WordFromPicture
 
 if TYPE_CHECKING:
@@ -64,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     decode.add_argument(
         "--decoder", metavar="SPEC", help=f"{', '.join(DECODERS)} (default: wino; for a WINO+ model threshold)"
     )
+    _preset_option(decode)
     decode.add_argument("--tau1", type=float, help="WINO drafts above this confidence, 0 to 1")
     decode.add_argument("--tau2", type=float, help="WINO re-masks below this verification probability, 0 to 1")
     decode.add_argument("--gen-length", type=int, help="tokens to generate")
@@ -81,12 +85,14 @@ def _parser() -> argparse.ArgumentParser:
     decode.add_argument("--note", help="what the trace shows, to keep in it")
 
     add_export(commands)
+    add_serve(commands)
 
     evaluate = commands.add_parser("eval", help="decoders × problems", description="Evaluate decoders on problems.")
     evaluate.set_defaults(run=run_eval)
     _model_option(evaluate)
     _picture_options(evaluate)
     evaluate.add_argument("--decoders", required=True, metavar="SPEC,SPEC", help="such as standard,wino:tau1=0.6")
+    _preset_option(evaluate)
     evaluate.add_argument("--data", required=True, type=Path, metavar="FILE.jsonl", help="problem records, one a line")
     evaluate.add_argument("--limit", type=int, help="only the first so many problems")
     evaluate.add_argument("--gen-length", type=int, help="tokens to generate (default: the model's preset)")
@@ -129,13 +135,43 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="instead: whether all ways to run the model choose the same tokens, over --problems (default: 60)",
     )
+    bench.add_argument(
+        "--load", action="store_true", help="instead: seconds and memory that it takes to load the model (--model NAME)"
+    )
+    bench.add_argument(
+        "--parity",
+        action="store_true",
+        help="instead: how many of --problems have the same tokens in bfloat16 as in float32",
+    )
+    bench.add_argument(
+        "--users",
+        nargs="?",
+        const="",
+        metavar="N,N",
+        help="instead: how many users decode at once (1,4,16,64), and what they notice of each other",
+    )
+    bench.add_argument(
+        "--replicas", type=whole(1, 64), metavar="N", help="with --users: in so many replicas, as `serve` does"
+    )
+    bench.add_argument("--seconds", type=float, default=5.0, help="for each row of --users (default: 5)")
     bench.add_argument("--repeats", type=int, default=15, help="passes of each kind for --shadow (default: 15)")
     bench.add_argument("--out", type=Path, metavar="OUT.json", help="write the figures to this file")
     return parser
 
 
 def _model_option(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", metavar="M", help=f"embedded model or folder ({READS}; for pictures {SEES})")
+    parser.add_argument(
+        "--model",
+        metavar="M",
+        help=f"embedded model, folder, or name on the Hugging Face hub ({READS}; for pictures {SEES})",
+    )
+    loading_options(parser)
+
+
+def _preset_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--preset", metavar="NAME", help="settings of a task as in the paper, such as gsm8k (of an 8B model)"
+    )
 
 
 def _picture_options(parser: argparse.ArgumentParser) -> None:
@@ -147,14 +183,9 @@ def _picture_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _loader(options: argparse.Namespace) -> Callable[[str], Checkpoint]:
-    """load_checkpoint with the options about pictures."""
-
-    def load(name: str) -> Checkpoint:
-        from wino_viz.models.checkpoint import load_checkpoint  # torch takes seconds: bad input is refused before it
-
-        return load_checkpoint(name, image_tokenizer=options.image_tokenizer, layout=options.layout)
-
-    return load
+    """How a model is loaded, with the options about pictures where the command has them."""
+    eyes, layout = (getattr(options, name, None) for name in ("image_tokenizer", "layout"))
+    return loader(options.dtype, options.device_map, bar(), eyes, layout)
 
 
 # ---- decode
@@ -177,7 +208,9 @@ def run_decode(options: argparse.Namespace, arguments: Sequence[str]) -> int:
         raise ValueError("--words goes with --trace OUT.json, the file that keeps them")
     image = None if file is None else _open(file)
     session = Session(options.model or (SEES if image else READS), _loader(options), task)
-    settings = session.parse(options.decoder or usual_spec(session.model))
+    if options.preset:
+        session.named_preset(options.preset)
+    settings = session.parse(options.decoder or usual_spec(session.model), options.preset)
     for name in ("tau1", "tau2"):
         if (value := getattr(options, name)) is not None:
             if not hasattr(settings, name):
@@ -192,6 +225,7 @@ def run_decode(options: argparse.Namespace, arguments: Sequence[str]) -> int:
         temperature=options.temperature,
         seed=options.seed,
         record=problem,
+        preset=options.preset,
     )
     for _ in decoding:
         pass
@@ -214,6 +248,7 @@ def run_decode(options: argparse.Namespace, arguments: Sequence[str]) -> int:
         extra |= {"image": file.name} if file else {}
         extra |= {"seen": options.seen.name} if options.seen else {}
         extra |= {"record": problem} if problem else {}
+        extra |= {"preset": options.preset} if options.preset else {}
         extra |= {"words": [_row(word) for word in decoding.words_from_picture()]} if options.words else {}
         _write(options.trace, replace(trace, extra={**trace.extra, **extra}).to_json())
     return 0
@@ -291,7 +326,7 @@ def run_eval(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     model = options.model or (SEES if TASKS[records[0]["task"]].has_image else READS)
     checkpoint = _loader(options)(model)
     lengths = {"gen_length": options.gen_length, "block_length": options.block_length}
-    evaluation = Evaluation.of(checkpoint, specs, records, **lengths)
+    evaluation = Evaluation.of(checkpoint, specs, records, **lengths, preset=options.preset)
     in_flight = options.in_flight or usual_in_flight(checkpoint.denoiser.device.type)
     if options.out is None:
         with Progress() as progress:
@@ -355,12 +390,21 @@ def run_bench(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     for name in ("problems", "repeats", "steps"):
         if (value := getattr(options, name)) is not None and not 1 <= value <= 1000:
             raise ValueError(f"--{name} must be 1 to 1000, not {value}")
-    chosen = [name for name in ("shadow", "in_flight", "shape", "check") if getattr(options, name) not in (None, False)]
+    if not 0.1 <= options.seconds <= 600:
+        raise ValueError(f"--seconds must be 0.1 to 600, not {options.seconds:g}")
+    kinds = ("shadow", "in_flight", "shape", "check", "load", "parity", "users")
+    chosen = [name for name in kinds if getattr(options, name) not in (None, False)]
     if len(chosen) > 1:
         raise ValueError("choose one of " + " and ".join(f"--{name.replace('_', '-')}" for name in chosen))
     for name in ("compile", "profile"):
         if getattr(options, name) and not options.shape:
             raise ValueError(f"--{name} goes with --shape NAME")
+    if options.replicas and options.users is None:
+        raise ValueError("--replicas goes with --users")
+    if options.parity and options.dtype:
+        raise ValueError("--parity compares both types: leave --dtype out")
+    if not options.load and (options.dtype or (options.device_map and not options.parity)):
+        raise ValueError("--dtype and --device-map go with --load here")
     _check_writable(options.out)
     result, printed, code = _measure(options)
     print(printed)
@@ -388,16 +432,35 @@ def _measure(options: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
         return result, bench_check.report(result), 0 if bench_check.all_same(result) else 1
     from wino_viz import bench
 
+    problems = options.problems or bench.PROBLEMS
+    if options.load:
+        result = bench.bench_load(model, _loader(options))
+        return result, bench.report_load(result), 0
+    if options.parity:
+        result = bench.bench_parity(model, partial(_load_as, model, options), problems, specs)
+        return result, bench.report_parity(result), 0
     if options.shadow is not None:
         shapes = _shapes(options.shadow) if options.shadow else None
         result = bench.bench_shadow_block(model, shapes, options.repeats)
         return result, bench.report_shadow_block(result), 0
+    if options.users is not None:
+        counts = _counts("--users", options.users, bench.bench_users.MOST_USERS) if options.users else None
+        if len(specs) > 1:
+            raise ValueError("--users takes one decoder")
+        spec = specs[0] if specs else bench.IN_FLIGHT_SPECS[0]
+        counts = counts or bench.bench_users.USERS
+        result = bench.bench_many_users(model, counts, spec, options.seconds, options.replicas)
+        return result, bench.report_many_users(result), 0
     if options.in_flight is None:
-        result = bench.bench(model, options.problems or bench.PROBLEMS, specs or bench.SPECS)
+        result = bench.bench(model, problems, specs or bench.SPECS)
         return result, bench.report(result), 0
-    counts = _counts(options.in_flight, bench.MAX_IN_FLIGHT) if options.in_flight else bench.IN_FLIGHT
+    counts = _counts("--in-flight", options.in_flight, bench.MAX_IN_FLIGHT) if options.in_flight else bench.IN_FLIGHT
     result = bench.bench_in_flight(model, counts, specs or bench.IN_FLIGHT_SPECS)
     return result, bench.report_in_flight(result), 0
+
+
+def _load_as(model: str, options: argparse.Namespace, dtype: str) -> Checkpoint:
+    return loader(dtype, options.device_map, bar())(model)
 
 
 def _shapes(text: str) -> list[tuple[int, int]]:
@@ -411,12 +474,12 @@ def _shapes(text: str) -> list[tuple[int, int]]:
     return shapes
 
 
-def _counts(text: str, most: int) -> list[int]:
+def _counts(option: str, text: str, most: int) -> list[int]:
     parse = whole(1, most)
     try:
         return [parse(count) for count in text.split(",")]
     except argparse.ArgumentTypeError as error:
-        raise ValueError(f"--in-flight: {error}") from None
+        raise ValueError(f"{option}: {error}") from None
 
 
 # ---- small things

@@ -17,7 +17,7 @@ from typing import Any
 
 from wino_viz.drawing import FramePainter, Look, theme
 from wino_viz.drawing.gif import encode_gif
-from wino_viz.drawing.words import decoder_name
+from wino_viz.names import decoder_name
 from wino_viz.trace import Trace, TraceError
 
 KINDS = (".gif", ".png", ".html")
@@ -111,7 +111,7 @@ def title_of(trace: Trace) -> str:
     """What a file about this trace is called."""
     title = trace.extra.get("title")
     words = " ".join(title.split()) if isinstance(title, str) else ""
-    what = f"{decoder_name(trace)[:60]}, pass by pass"
+    what = f"{decoder_name(str(trace.decoder['name']), trace.model)[:60]}, pass by pass"
     return f"{words[:120]} · {what}" if words else what
 
 

@@ -41,7 +41,7 @@ def wino_plus(session: Session, load: Callable[[str], Checkpoint] | None = None)
     if folder is None or not any((folder / file).exists() for file in (CONFIG_FILE, ADAPTER_FILE)):
         return None
     try:
-        plus = Session(name, load, session.task)
+        plus = Session(name, load, session.task, session.service)
         for task in plus.tasks:
             plus.settings(RULE, task)
     except (ValueError, TypeError) as error:

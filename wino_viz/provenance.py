@@ -85,8 +85,10 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
 
 
-def machine(device: torch.device) -> dict[str, Any]:
+def machine(device: torch.device | Any) -> dict[str, Any]:
     """{"device": the GPU's name, or the CPU's kind, "threads": those of a CPU's share}."""
+    if told := getattr(device, "about", None):  # of a model in another process
+        return told
     import torch
 
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {platform.machine()}"

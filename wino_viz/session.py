@@ -24,8 +24,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wino_viz import untrusted
 from wino_viz.decoding import DECODERS, Settings, decode, judge_tokens, parse_spec, record
-from wino_viz.models.files import Preset, presets_of
+from wino_viz.models.presets import Preset, presets_of
 from wino_viz.problems import asked_problem
+from wino_viz.serving import Local
 from wino_viz.tasks import arithmetic, countdown, sudoku
 from wino_viz.tasks.registry import TASKS, judge, prompt_of
 from wino_viz.trace import Step, Trace
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     from wino_viz.evaluation.measuring import Measurement
     from wino_viz.models.checkpoint import Checkpoint
+    from wino_viz.serving import Service
 
 MAX_PROMPT_CHARACTERS = 20_000  # far beyond any context here; longer ones are not worth tokenizing to say so
 SECONDS_DECIMALS = 6
@@ -83,7 +85,8 @@ class Session:
     """One model, shared by everybody who uses the app. Every method may be called from several threads at once.
 
     `load` makes a checkpoint from a name (wino_viz.models.checkpoint.load_checkpoint). `task` says whose preset gives
-    the lengths and the decoders' settings where they are not given.
+    the lengths and the decoders' settings where they are not given. `service` runs the model for many users at once
+    (wino_viz.serving: Local, in this process; others are in zero_gpu.py and replicas.py).
     """
 
     def __init__(
@@ -91,8 +94,10 @@ class Session:
         model: str = "llada-mini",
         load: Callable[[str], Checkpoint] | None = None,
         task: str = "arithmetic",
+        service: Service | None = None,
     ) -> None:
         self.model, self.task = model, task
+        self.service = service or Local()
         self._load = load or _load_checkpoint
         self._lock = threading.Lock()
         self._measuring = threading.Lock()
@@ -120,7 +125,13 @@ class Session:
                     self._checkpoint = self._load(self.model)
                 except (ValueError, OSError, RuntimeError, ImportError) as error:
                     raise ModelUnavailable(f"the model {self.model} can't be loaded: {error}") from error
+                self._presets = presets_of(self.model) or self._presets  # it may have been downloaded only now
             return self._checkpoint
+
+    def unload(self) -> None:
+        """Let go of the model; whoever decodes next loads it again. Decodings under way keep it until they end."""
+        with self._lock:
+            self._checkpoint = None
 
     # ---- settings and problems
 
@@ -128,6 +139,19 @@ class Session:
     def tasks(self) -> tuple[str, ...]:
         """The tasks in words that the model knows: those with a preset, else the session's own."""
         return tuple(t for t, task in TASKS.items() if t in self._presets and not task.has_image) or (self.task,)
+
+    @property
+    def named_presets(self) -> dict[str, str]:
+        """Settings that a person may choose by name: {"gsm8k": "GSM8K as in the paper"}; a preset is a task's, too."""
+        return {name: preset.label for name, preset in self._presets.items() if preset.label}
+
+    def named_preset(self, name: str) -> Preset:
+        """One of them; raises ValueError with one sentence."""
+        if name not in self.named_presets:
+            known = ", ".join(self.named_presets)
+            choose = f"choose one of {known}" if known else "it has none"
+            raise ValueError(f"there is no preset {untrusted.described(name)} for {self.model}: {choose}")
+        return self._presets[name]
 
     def lengths(self, task: str) -> tuple[int, int]:
         """gen_length and block_length that suit a task."""
@@ -195,17 +219,18 @@ class Session:
         """
         from wino_viz.evaluation.measuring import Measurement
 
-        return Measurement(self.checkpoint(), task, specs, count, seed)
+        checkpoint = self.checkpoint()
+        measured = replace(checkpoint, denoiser=self.service.user(checkpoint))
+        return Measurement(measured, task, specs, count, seed)
 
     # ---- pictures
 
     def see(self, image: Image) -> Picture:
         """A picture as the model sees it; raises ValueError for a model that reads text alone. Loads the model."""
-        reader = self.checkpoint().reader
-        if reader is None:
+        checkpoint = self.checkpoint()
+        if checkpoint.reader is None:
             raise ValueError(f"{self.model} reads text alone and can't see a picture: take a model such as mmada-mini")
-        codes = reader.codes(image)
-        return Picture(image, codes, reader.picture(codes))
+        return Picture(image, *self.service.see(checkpoint, image))
 
     def blank(self) -> Picture:
         """An empty grey picture, for the same question without anything to see."""
@@ -227,6 +252,7 @@ class Session:
         temperature: float = 0.0,
         seed: int = 0,
         record: Mapping[str, Any] | None = None,
+        preset: str | None = None,
     ) -> Decoding:
         """Begin decoding an answer to `prompt`; raises ValueError with one sentence for what can't be decoded.
 
@@ -234,7 +260,8 @@ class Session:
         counts only while the prompt is what the record asks (any way to ask for a caption is as good as another).
         A record about a picture is the caller's to pass only with that picture. A countdown or a sudoku is known
         without a record, and written bare it is asked in the model's words. Lengths not given suit the problem's task.
-        No forward pass is made before the first iteration.
+        `preset` names one of `named_presets`: its lengths, and its words around the prompt. No forward pass is made
+        before the first iteration.
         """
         prompt = untrusted.text(prompt, "the prompt")
         if len(prompt) > MAX_PROMPT_CHARACTERS:
@@ -245,12 +272,17 @@ class Session:
         if problem.get("task") in _GENERATED:
             prompt = prompt_of(problem)
         given = {"gen_length": gen_length, "block_length": block_length}
-        usual = dict(zip(given, self._usual_lengths(problem.get("task", self.task)), strict=True))
+        around = self.named_preset(preset) if preset else Preset()
+        usual_lengths = self.lengths(preset) if preset else self._usual_lengths(problem.get("task", self.task))
+        usual = dict(zip(given, usual_lengths, strict=True))
         lengths = {name: usual[name] if value is None else _as_whole(value) for name, value in given.items()}
         checkpoint = self.checkpoint()
         codes = None if picture is None else picture.codes
-        canvas = checkpoint.canvas(prompt, codes, **lengths, temperature=temperature, seed=_as_whole(seed))
-        return Decoding(self, checkpoint, settings, canvas, prompt, problem, picture)
+        asked, suffix = around.around(prompt) if prompt.strip() else (prompt, "")
+        canvas = checkpoint.canvas(
+            asked, codes, **lengths, temperature=temperature, seed=_as_whole(seed), suffix=suffix
+        )
+        return Decoding(self, checkpoint, settings, canvas, prompt, problem, picture, (asked, suffix))
 
     def _usual_lengths(self, task: str) -> tuple[int, int]:
         if task in self.tasks and task != self.task:
@@ -278,10 +310,14 @@ class Decoding:
         prompt: str,
         problem: Mapping[str, Any],
         picture: Picture | None = None,
+        around: tuple[str, str] | None = None,
     ) -> None:
+        """`around`: the question as it is asked, and what its answer is made to begin with (default: the prompt alone)."""
         self._session, self._checkpoint, self.picture = session, checkpoint, picture
+        self._asked, self._suffix = around or (prompt, "")
         self.settings, self.canvas, self.prompt, self.problem = settings, canvas, prompt, problem
         self._decoder = settings.start(canvas)
+        self._user = session.service.user(checkpoint)
         self._steps: list[Step] = []
         self._seconds: list[float] = []
         self._pieces: dict[int, str] = {}
@@ -295,7 +331,7 @@ class Decoding:
         """Each pass as it is made. Only the model is timed, not what is done between the passes."""
         self._session._count(+1)
         try:
-            for number, (step, seconds) in enumerate(decode(self._decoder, self._checkpoint.denoiser), start=1):
+            for number, (step, seconds) in enumerate(decode(self._decoder, self._user), start=1):
                 new = self._checkpoint.pieces(sorted(step.shown_ids() - self._pieces.keys()))
                 self._pieces |= new
                 self._seconds.append(round(seconds, SECONDS_DECIMALS))
@@ -303,6 +339,10 @@ class Decoding:
                 yield Pass(number, step, new, self._seconds[-1])
         finally:
             self._session._count(-1)
+
+    def stop(self) -> None:
+        """End it, from any thread: a pass that waits for its turn is dropped, and the iterator ends."""
+        self._user.stop()
 
     def trace(self) -> Trace:
         """What there is of the trace: all of it after the last pass, at any time before the passes made so far."""
@@ -323,9 +363,10 @@ class Decoding:
         if self.picture is None or self._decoder.request() is not None:
             raise ValueError("only a finished answer about a picture can be compared with a blank one")
         tokens = self._decoder.canvas
-        blank = self._checkpoint.prompt_ids(self.prompt, self._session.blank().codes)
+        blank = self._checkpoint.prompt_ids(self._asked, self._session.blank().codes, self._suffix)
         forwards = [judge_tokens(ids, tokens, self.canvas.mask_id) for ids in (self.canvas.prompt_ids, blank)]
-        seen, unseen = (self._checkpoint.denoiser.predict([forward])[0] for forward in forwards)
+        user = self._session.service.user(self._checkpoint)
+        seen, unseen = (user.predict([forward])[0] for forward in forwards)
         pieces = self._checkpoint.pieces(set(tokens))
         return [
             WordFromPicture(position, token, pieces[token], float(p), float(q))

@@ -2,6 +2,8 @@
 // Words come from the model and from whoever wrote the prompt: they are set with textContent, never as HTML.
 
 const LOOKS = ["info", "busy", "right", "wrong", "error"];
+const STOP_ARRIVES_IN = 400; // ms
+const ROOM_ABOVE = 16; // px above what is scrolled to
 const MARKS = { right: "✓ ", wrong: "✗ ", error: "" };
 
 function part(tag, className = "", text = "") {
@@ -62,22 +64,84 @@ function figuresRow(row) {
   return line;
 }
 
+const WAITING = "Waiting for a free place …";
+
+let pressed = 0;
+let stoppedAt = -Infinity;
+
+// The presses on Run, numbered: the server gets their numbers, as runs and stops may reach it in another order.
+const nextPress = () => (pressed += 1);
+
+// Stop was pressed: returns the number of the last press on Run.
+function onStop() {
+  stoppedAt = performance.now();
+  return pressed;
+}
+
+// Gradio's stop ends whatever runs on the page when it arrives: a run is not sent before it has.
+function afterStop() {
+  const left = stoppedAt + STOP_ARRIVES_IN - performance.now();
+  return left > 0 ? new Promise((resolve) => setTimeout(() => resolve(afterStop()), left)) : null;
+}
+
 // Run was pressed: say so before the server does (the run may have to wait its turn), and bring the player into view.
+// Returns the number of the press.
 function onRun(prefix) {
   const notice = document.querySelector(`#${prefix}-notice .notice`);
-  if (notice) showNotice(notice, { look: "busy", text: "Waiting for a free place …" });
+  if (notice) showNotice(notice, { look: "busy", text: WAITING });
   const player = document.querySelector(`#${prefix}-player`);
   if (player && player.getBoundingClientRect().top > window.innerHeight * 0.6) {
     const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
     player.scrollIntoView({ block: "start", behavior: calm ? "auto" : "smooth" });
   }
+  return nextPress();
 }
 
-// The focus goes to a part of a tab that is just being opened; nowhere if that does not happen.
-function focusWhenShown(selector, frames = 300) {
-  const wanted = document.querySelector(selector);
-  if (wanted?.offsetParent) wanted.focus();
-  else if (frames) requestAnimationFrame(() => focusWhenShown(selector, frames - 1));
+// A run that never began: the queue was full, and the server said nothing else.
+function onRefused(prefix) {
+  const notice = document.querySelector(`#${prefix}-notice .notice`);
+  if (!notice?.textContent.includes(WAITING)) return;
+  showNotice(notice, { look: "error", text: "Too many people are decoding just now. Try again in a minute." });
+}
+
+// Values were filled in from another tab, and this one is just being opened: they come into view with Run under them, which
+// has the focus. Nothing happens if the tab is not opened.
+function showRun(prefix, frames = 300) {
+  const run = document.querySelector(`#${prefix}-run`);
+  if (!run?.offsetParent) {
+    if (frames) requestAnimationFrame(() => showRun(prefix, frames - 1));
+    return;
+  }
+  run.closest(".foldable")?.querySelector(".fold")?.winoFold?.open(true);
+  run.focus({ preventScroll: true, focusVisible: true });
+  const said = document.querySelector(`#${prefix}-notice`).getBoundingClientRect();
+  const values = document.querySelector(`#${prefix}-decoder`).getBoundingClientRect();
+  const whole = said.bottom + window.scrollY <= window.innerHeight; // from the top of the page on
+  window.scrollTo({ top: whole ? 0 : values.top + window.scrollY - ROOM_ABOVE, behavior: "instant" });
+}
+
+// A button that on a phone shows and hides what is filled in: else the player is a screen below. data: {words}.
+function showFold(element, data) {
+  const form = element.closest(".foldable");
+  if (!data || !form || element.winoFold) return;
+  const button = part("button", "fold-button", String(data.words));
+  button.type = "button";
+  const open = (shown) => {
+    form.classList.toggle("unfolded", shown);
+    button.setAttribute("aria-expanded", String(shown));
+    for (const text of shown ? form.querySelectorAll("textarea") : []) text.style.height = `${text.scrollHeight + 2}px`; // unknown before
+  };
+  button.addEventListener("click", () => open(!form.classList.contains("unfolded")));
+  open(false);
+  element.winoFold = { open };
+  element.append(button);
+}
+
+// A number that was deleted stays so, and Run says that it is missing; gradio's sliders would make it their lowest value.
+function keepEmpty(event) {
+  if (event.target instanceof HTMLInputElement && event.target.type === "number" && event.target.value === "") {
+    event.stopImmediatePropagation();
+  }
 }
 
 function installPage() {
@@ -85,8 +149,9 @@ function installPage() {
   const style = part("style", "", PAGE_CSS);
   style.id = "wino-page-css";
   document.head.append(style);
+  document.addEventListener("blur", keepEmpty, true);
   window.winoPage = {
-    notice: showNotice, figures: showFigures, mask: showMask, onRun, focusWhenShown,
+    notice: showNotice, figures: showFigures, mask: showMask, onRun, onRefused, onStop, afterStop, showRun, fold: showFold,
     picture: showPicture, bring: showInput, chips: showChips, words: showWords, onPictureRun, take: showTake,
     chart: showChart, progress: showProgress, reported: showReported,
   };

@@ -262,9 +262,10 @@ function tint(code) {
 // Run was pressed: say so before the server does, and bring into view what is going to move: the squares with the player
 // under them, or on a phone, where the form stands between the two, the player.
 function onPictureRun() {
-  sayOfPicture({ look: "busy", text: "Waiting for a free place …" });
+  sayOfPicture({ look: "busy", text: WAITING });
   const [squares, stage] = [".picture-top", ".picture-stage"].map((name) => document.querySelector(name));
-  if (!squares || !stage) return;
+  const press = nextPress();
+  if (!squares || !stage) return press;
   const together = stage.getBoundingClientRect().top - squares.getBoundingClientRect().bottom < 40;
   const first = together ? squares : stage;
   if (!together) stage.style.minHeight = `${window.innerHeight}px`; // an empty player is too low to be scrolled to the top
@@ -274,4 +275,5 @@ function onPictureRun() {
     const calm = Math.abs(top) > window.innerHeight || matchMedia("(prefers-reduced-motion: reduce)").matches;
     first.scrollIntoView({ block: "start", behavior: calm ? "auto" : "smooth" });
   }
+  return press;
 }

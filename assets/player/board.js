@@ -41,8 +41,8 @@ class BoardView {
     this._rove(this.cells[0]);
   }
 
-  // Draw the frame; `ended`: it is the end of all, and faults are marked.
-  draw(frame, animate, ended) {
+  // Draw the frame; `ended`: it is the end of all, and faults are marked; `judged`: a verdict beside it says what is right.
+  draw(frame, animate, ended, judged) {
     const { replay } = this;
     this._locate();
     this.root.hidden = this.words.hidden = this.places === null;
@@ -53,9 +53,9 @@ class BoardView {
     this.taken = takenBackWords(before, cells);
     const faults = ended && cells.every(({ value }) => value) ? gridFaults(cells) : null;
     for (const cell of cells) this._draw(cell, faults?.get(cell.cell), animate);
-    const words = boardWords(cells, { pass: frame.pass, faults, taken: this.taken });
+    const words = boardWords(cells, { pass: frame.pass, faults, judged, taken: this.taken });
     if (this.words.textContent !== words) this.words.textContent = words;
-    const look = faults?.size ? "wrong" : faults ? "right" : this.taken ? "taken" : "plain";
+    const look = faults?.size ? "wrong" : faults && !judged ? "right" : this.taken ? "taken" : "plain";
     this.words.className = `wp-board-words wp-board-${look}`;
   }
 

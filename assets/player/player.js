@@ -11,8 +11,22 @@ const PASS_MS = 900; // a pass at speed 1
 const SPEEDS = [0.25, 0.5, 1, 2, 4, 8];
 const ANNOUNCE_MS = 2500; // between announcements while the playhead moves by itself
 // px; below this the card is a sheet at the bottom, and lanes stand one above the other
+const HIDDEN_BELOW = 60; // px: less of a block than this is as good as nothing
 const NARROW = 700;
 const NARROW_OF_THREE = 860;
+
+// The figures above the text: those that move with the playhead, and those that stay. Name: label and what it means.
+const COUNTERS = {
+  "up to this pass": {
+    passes: ["forward passes", "Runs of the model up to here, of all in this decoding"],
+    rate: ["tokens per pass", "Tokens that stand now, divided by the passes up to here"],
+    revoked: ["taken back", "Tokens that were placed and masked again up to here"],
+    time: ["model time", "Time in the model up to here, without drawing or tracing"],
+  },
+  "whole run": {
+    reduction: ["fewer passes than one by one", "All tokens of the whole decoding, divided by all its passes"],
+  },
+};
 
 const ICONS = {
   first: "M6 5v14M19 5v14L9 12z",
@@ -230,8 +244,19 @@ class Player {
     }, PASS_MS / this.speed);
   }
 
+  // The text of a single lane comes out from behind the timeline and the controls, which are kept in view before it.
+  _reveal() {
+    const [lane] = this.lanes;
+    if (this.lanes.length > 1 || !lane.replay) return;
+    const block = lane.canvas.blocks[lane.replay.frame(Math.min(this.k, lane.replay.passes)).current];
+    if (block && block.section.getBoundingClientRect().top > lane.summary.getBoundingClientRect().top - HIDDEN_BELOW) {
+      block.section.scrollIntoView({ block: "nearest" });
+    }
+  }
+
   _move(by) {
     this.pause();
+    this._reveal();
     this.goTo(this.k + by);
   }
 
@@ -240,7 +265,7 @@ class Player {
     const target = event.target;
     if (target.closest("input, textarea, select, [contenteditable]")) return;
     const actions = {
-      " ": () => (this.playing ? this.pause() : this.play()),
+      " ": () => (this.playing ? this.pause() : this._reveal() || this.play()),
       ArrowLeft: () => this._move(-1),
       ArrowRight: () => this._move(1),
       Home: () => this._move(-Infinity),
@@ -349,7 +374,7 @@ class Player {
     lane.heading.hidden = this.lanes.length === 1 && !lane.title && !isWinoPlus(replay);
     const wasInView = animate && this._moving && this.lanes.length === 1 && lane.canvas.isInView(lane.current);
     lane.canvas.draw(frame, animate, ended && lane.stopped ? "stopped" : undefined);
-    lane.board.draw(frame, animate, ended);
+    lane.board.draw(frame, animate, ended, ended && lane.verdict !== null && lane.verdict !== undefined);
     if (wasInView && lane.current !== frame.current) lane.canvas.bringIntoView(frame.current);
     lane.current = frame.current;
     lane.drawn = k;
@@ -476,21 +501,8 @@ class Player {
   _lane() {
     const lane = { element: make("section", "wp-lane"), counters: {} };
     lane.heading = make("h3", "wp-lane-title");
-    const counters = make("dl", "wp-counters");
-    const labels = {
-      passes: ["forward passes", "Runs of the model up to here, of all in this decoding"],
-      rate: ["tokens per pass", "Tokens that stand now, divided by the passes up to here"],
-      reduction: ["fewer passes than one by one", "All tokens of the whole decoding, divided by all its passes"],
-      revoked: ["taken back", "Tokens that were placed and masked again up to here"],
-      time: ["model time", "Time in the model up to here, without drawing or tracing"],
-    };
-    for (const [name, [label, meaning]] of Object.entries(labels)) {
-      const pair = make("div", `wp-counter wp-counter-${name}`);
-      pair.title = meaning;
-      lane.counters[name] = make("dd");
-      pair.append(lane.counters[name], make("dt", "", label));
-      counters.append(pair);
-    }
+    const counters = make("div", "wp-counters");
+    counters.append(...Object.entries(COUNTERS).map(([when, labels]) => this._counters(lane, when, labels)));
     lane.prompt = make("details", "wp-prompt");
     lane.prompt.text = make("p", "wp-prompt-text");
     lane.prompt.append(make("summary", "", "Prompt"), lane.prompt.text);
@@ -513,12 +525,31 @@ class Player {
     return lane;
   }
 
+  // Figures of the same time, under one head.
+  _counters(lane, when, labels) {
+    const group = make("div", "wp-counter-group");
+    group.setAttribute("role", "group");
+    group.setAttribute("aria-label", when);
+    const head = make("p", "wp-counter-when", when);
+    head.setAttribute("aria-hidden", "true"); // the group's label says the same
+    const list = make("dl", "wp-counter-list");
+    for (const [name, [label, meaning]] of Object.entries(labels)) {
+      const pair = make("div", `wp-counter wp-counter-${name}`);
+      pair.title = meaning;
+      lane.counters[name] = make("dd");
+      pair.append(lane.counters[name], make("dt", "", label));
+      list.append(pair);
+    }
+    group.append(head, list);
+    return group;
+  }
+
   _controls() {
     const controls = make("div", "wp-controls");
     const buttons = {
       first: ["First: everything masked (Home)", () => this._move(-Infinity)],
       back: ["One pass back (left arrow)", () => this._move(-1)],
-      play: ["Play", () => (this.playing ? this.pause() : this.play())],
+      play: ["Play", () => (this.playing ? this.pause() : this._reveal() || this.play())],
       forward: ["One pass forward (right arrow)", () => this._move(1)],
       last: ["Last pass (End)", () => this.followLive()],
     };
@@ -571,7 +602,17 @@ function legend() {
     item.append(sample, state === "remasked" ? `${words}, masked again` : words);
     list.append(item);
   }
+  list.append(boardSample("given", "2", "given"), boardSample("wrong", "✗", "breaks a rule (shown at the end)"));
   return list;
+}
+
+// What the board of a sudoku has beside the states of its tokens; there only while a board is shown.
+function boardSample(look, mark, words) {
+  const item = make("li", `wp-legend-board wp-legend-${look}`);
+  const sample = make("span", look === "wrong" ? "wp-cell-cross" : "wp-cell-given", mark);
+  sample.setAttribute("aria-hidden", "true");
+  item.append(sample, words);
+  return item;
 }
 
 function timelineKey() {

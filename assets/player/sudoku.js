@@ -136,12 +136,12 @@ function takenBackWords(before, cells) {
 }
 
 // The line beside the board.
-function boardWords(cells, { pass, faults, taken }) {
+function boardWords(cells, { pass, faults, judged, taken }) {
   if (faults?.size) {
     const reasons = faultWords([...faults.values()].flat());
     return `✗ ${reasons.slice(0, 3).join("; ")}${reasons.length > 3 ? `; and ${reasons.length - 3} more` : ""}.`;
   }
-  if (faults) return "✓ Every row, column and square holds 1 to 4 once.";
+  if (faults && !judged) return "✓ Every row, column and square holds 1 to 4 once.";
   if (taken) return taken;
   if (pass === 0) return "Grey cells are given. Each cell is the answer’s token in its place.";
   const empty = cells.filter(({ given }) => !given);

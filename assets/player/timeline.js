@@ -6,6 +6,7 @@
 const SVG = "http://www.w3.org/2000/svg";
 const TOP = 16; // px above the highest bar, for its number
 const UP = 46; // px for the most drafts of a pass
+const UP_OF_SEVERAL = 34; // with several lanes, one below the other
 const DOWN = 22; // px at most for re-masks
 const NUMBERED = 18; // px a column needs to show its numbers
 const WIDEST = 44; // px of a column
@@ -29,7 +30,8 @@ class Timeline {
     this.head = make("div", "wp-playhead");
     this.flag = make("span", "wp-playhead-flag");
     this.head.append(this.flag);
-    this.plot.append(this.head);
+    this.words = svg("svg", { class: "wp-plot-words", "aria-hidden": "true" }); // over the playhead, or it would cross them
+    this.plot.append(this.head, this.words);
     root.append(this.plot);
     this.replays = [];
     this.plot.addEventListener("pointerdown", (event) => {
@@ -55,17 +57,17 @@ class Timeline {
     this.left = 14; // the place of the playhead before the first pass
     this.column = Math.min(WIDEST, (width - this.left - 2) / Math.max(this.passes, FEWEST));
     const title = replays.length > 1 ? 22 : 0; // px of room for the name of a lane
-    const row = title + TOP + UP + DOWN + 36;
+    this.up = replays.length > 1 ? UP_OF_SEVERAL : UP;
+    const row = title + TOP + this.up + DOWN + 36;
     const picture = svg("svg", { width, height: row * replays.length, "aria-hidden": "true" });
     const most = Math.max(1, ...replays.flatMap((r) => r.steps.map((s) => Math.max(s.drafted.length, s.remasked.length / 2))));
+    this.words.replaceChildren();
+    this.words.setAttribute("width", width);
+    this.words.setAttribute("height", row * replays.length);
     replays.forEach((replay, lane) => {
-      const base = lane * row + title + TOP + UP;
-      picture.append(...this._lane(replay, base, UP / most, width));
-      if (title) {
-        const label = svg("text", { x: this.left + 4, y: base - UP - TOP - 2, class: "wp-tick" });
-        label.textContent = titles[lane];
-        picture.append(label);
-      }
+      const base = lane * row + title + TOP + this.up;
+      picture.append(...this._lane(replay, base, this.up / most, width));
+      if (title) this._word(titles[lane], this.left + 4, base - this.up - TOP - 2);
     });
     this.picture?.remove();
     this.picture = picture;
@@ -103,16 +105,20 @@ class Timeline {
     let free = 0; // where the next label may start
     for (const [index, block] of borders) {
       const x = this.left + index * this.column;
-      if (index > 0) parts.push(svg("line", { x1: x, x2: x, y1: base - UP, y2: base + DOWN + 30, class: "wp-border" }));
+      if (index > 0) parts.push(svg("line", { x1: x, x2: x, y1: base - this.up, y2: base + DOWN + 30, class: "wp-border" }));
       if (x < free) continue;
       const text = `block ${block + 1}`;
       if (x + text.length * 6.5 > width) continue;
-      const label = svg("text", { x: x + 4, y: base + DOWN + 30, class: "wp-tick" });
-      label.textContent = text;
-      parts.push(label);
+      this._word(text, x + 4, base + DOWN + 30);
       free = x + text.length * 8 + 6;
     }
     return parts;
+  }
+
+  _word(text, x, y) {
+    const label = svg("text", { x, y, class: "wp-tick" });
+    label.textContent = text;
+    this.words.append(label);
   }
 
   _number(value, x, y, look = "") {

@@ -60,11 +60,11 @@ function textName(replay, ids) {
   return `“${text.length > 40 ? `${text.slice(0, 40)}…` : text}”`;
 }
 
-// A decoder and its settings; the model is named where its weights make it another decoder.
+// A decoder and its settings; the model is named where its weights make it another decoder. As wino_viz/names.py.
 function decoderWords(replay) {
   const words = ruleWords(replay.decoder);
   if (!isWinoPlus(replay)) return words;
-  return replay.decoder.name === "threshold" ? words.replace("threshold", "WINO+") : `WINO+ model, ${words}`;
+  return replay.decoder.name === "threshold" ? words.replace("Threshold", "WINO+") : `WINO+ model, ${words}`;
 }
 
 // Known by the model's name, as in wino_viz/plus.py.
@@ -74,17 +74,17 @@ function isWinoPlus({ model }) {
 
 function ruleWords(decoder) {
   const name = String(decoder.name ?? "");
-  const value = (key) => (typeof decoder[key] === "number" ? number(decoder[key]) : null);
+  const value = (key) => (typeof decoder[key] === "number" ? String(Number(decoder[key].toPrecision(6))) : null);
   if (name === "wino") return `WINO, τ1 ${value("tau1") ?? "?"}, τ2 ${value("tau2") ?? "?"}`;
-  if (name === "factor") return `factor, f ${value("f") ?? "?"}`;
+  if (name === "factor") return `Factor, f ${value("f") ?? "?"}`;
   if (name === "prophet") {
     return `Prophet, gaps ${["gap_early", "gap_middle", "gap_late"].map((key) => value(key) ?? "?").join(", ")}`;
   }
-  if (name === "threshold") return `threshold, τ ${value("tau") ?? "?"}`;
+  if (name === "threshold") return `Threshold, τ ${value("tau") ?? "?"}`;
   if (name === "standard") {
-    return `standard, ${plural(decoder.tokens_per_step ?? 1, "token")} a pass${decoder.remasking === "random" ? ", at random" : ""}`;
+    return `Standard, ${plural(decoder.tokens_per_step ?? 1, "token")} a pass${decoder.remasking === "random" ? ", at random" : ""}`;
   }
-  return name;
+  return name.slice(0, 1).toUpperCase() + name.slice(1);
 }
 
 // The threshold that a draft must pass: {value, words, passes} or null for decoders without one.

@@ -107,6 +107,29 @@ def test_wrong_cells_are_marked_and_named_at_the_end_and_not_before(player):
     assert cell(page, 4).evaluate("(cell) => cell.className").find("wrong") < 0  # a given that is kept
 
 
+def test_the_legend_has_the_boards_own_marks_where_there_is_a_board(player, open_page):
+    legend = player().get_by_role("list", name="Legend")
+    expect(legend.get_by_role("listitem").filter(has_text="given")).to_be_visible()
+    cross = legend.get_by_role("listitem").filter(has_text="breaks a rule")
+    expect(cross).to_be_visible()
+    expect(cross).to_contain_text("✗")
+    page = player(replace(TRACE, extra={}))
+    expect(page.locator(".wp-legend-masked")).to_be_visible()
+    expect(page.locator(".wp-legend-board").first).to_be_hidden()
+
+
+def test_what_a_verdict_says_is_not_said_again_beside_the_board(open_page):
+    """A solved sudoku was said to be right by the verdict, by the board, and on the page beside Run."""
+    verdict = {"correct": True, "faithful": True, "text": "Right: a valid grid that keeps the givens."}
+    page = open_page(html=standalone_page(trace_message(TRACE, at=LAST, verdict=verdict)))
+    expect(page.locator(".wp-verdict")).to_have_text("✓ Right: a valid grid that keeps the givens.")
+    expect(words(page)).to_have_text("8 of 8 empty cells are filled.")
+    wrong = sudoku_trace(ends_wrong=True)
+    verdict = {"correct": False, "faithful": True, "text": "Wrong: not a valid grid."}
+    page = open_page(html=standalone_page(trace_message(wrong, at=wrong.forward_passes, verdict=verdict)))
+    expect(words(page)).to_contain_text("✗ 3 twice in row 2, column 2")  # what is wrong, and where
+
+
 def test_a_given_that_is_changed_is_told_from_the_first_moment(player):
     page = player(answer("2" + SOLUTION[1:]), at=16)
     expect(cell(page, 0)).to_have_accessible_name(re.compile(r"^Row 1, column 1: 2, .*; 3 is given; wrong: 2 instead"))

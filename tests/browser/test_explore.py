@@ -191,6 +191,16 @@ def test_cells_can_be_measured_and_a_cell_opens_decode_by_mouse_and_by_keyboard(
     expect(page.locator("#decode-run")).to_be_focused()
 
 
+@pytest.mark.parametrize("width", [390, 1280])
+def test_after_open_in_decode_its_values_and_run_are_in_view(url: str, open_page, width):
+    page = opened(open_page(url, width=width, height=844))
+    page.locator("#explore-grid-open").click()
+    expect(page.locator("#decode-run")).to_be_focused()
+    values = page.locator("#decode-decoder .for-wino input[type=number]")
+    for part in (values.nth(0), values.nth(1), page.locator("#decode-run"), page.locator("#decode-notice")):
+        expect(part).to_be_in_viewport(ratio=1)
+
+
 def test_a_figure_downloads_as_picture_and_as_data(page: Page):
     def download(label: str) -> tuple[str, bytes]:
         with page.expect_download(timeout=PATIENCE) as taken:

@@ -73,6 +73,8 @@ def page(url: str, open_page: Callable[..., Page]) -> Page:
 
 def ready(page: Page) -> Page:
     expect(page.locator("#decode-player .wp-block").first).to_be_visible()
+    for button in ("run", "stop"):
+        expect(page.locator(f"#decode-{button}")).to_be_visible()
     return page
 
 
@@ -248,7 +250,7 @@ def test_stop_with_nothing_running_says_so(page):
     expect(say(page)).to_have_text("Nothing is running now.")
 
 
-@pytest.mark.parametrize("gap", [40, 110])
+@pytest.mark.parametrize("gap", [0, 5, 40, 110])  # ms
 def test_a_stop_right_after_run_has_the_last_word(page, session, gap):
     """Stop overtakes a run that has just been asked for; "Decoding …" once stood there until the next click."""
     choose(page.locator("#decode-decoder"), "Standard")
@@ -266,6 +268,23 @@ def test_a_stop_right_after_run_has_the_last_word(page, session, gap):
             re.compile(r"Stopped (before the first pass|after \d+ pass(es)?)\.|Nothing is running")
         )
     run(page)
+    expect(say(page)).to_contain_text("Done in", timeout=60_000)
+
+
+def test_stops_and_runs_at_once_end_as_the_last_of_them_says(page, session):
+    """Of eight pairs sent at once, one run used to reach the server after its stop, and went on."""
+    choose(page.locator("#decode-decoder"), "Standard")
+    press = """(last) => {
+        for (let i = 0; i < 8; i += 1) for (const name of ["run", "stop"]) document.querySelector(`#decode-${name}`).click();
+        if (last) document.querySelector("#decode-run").click();
+    }"""
+    page.evaluate(press, False)
+    expect(say(page)).to_have_text(re.compile(r"Stopped (before the first pass|after \d+ pass(es)?)\."))
+    wait_until(lambda: session.running == 0)
+    page.wait_for_timeout(1500)  # all that was on its way has arrived
+    expect(say(page)).to_have_text(re.compile(r"Stopped (before the first pass|after \d+ pass(es)?)\."))
+    assert session.running == 0
+    page.evaluate(press, True)
     expect(say(page)).to_contain_text("Done in", timeout=60_000)
 
 
@@ -414,8 +433,50 @@ def test_a_phone_needs_no_sideways_scrolling(url, open_page, dark):
         page.get_by_role("tab", name=tab).click()
         expect(page.locator(".wp-block:visible").first).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        for fold in page.locator(".fold-button:visible").all():
+            fold.click()
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
     paper = page.locator("body").evaluate("(body) => getComputedStyle(body).backgroundColor")
     assert (max(map(int, re.findall(r"\d+", paper)[:3])) < 60) == dark
+
+
+def test_on_a_phone_the_forms_are_folded_and_the_player_stands_near_the_top(url, open_page):
+    page = ready(open_page(url, width=390, height=800, touch=True))
+    expect(page.locator("#decode-player .wp-legend")).to_be_in_viewport()
+    expect(page.locator("#decode-player .wp-prompt-text")).to_be_visible()  # for the form that shows it is folded
+    expect(prompt_of(page)).to_be_hidden()
+    fold = page.get_by_role("button", name="Problem and decoder", exact=True)
+    fold.press("Enter")
+    expect(fold).to_have_attribute("aria-expanded", "true")
+    expect(prompt_of(page)).to_be_visible()
+    text = prompt_of(page).evaluate("(text) => [text.clientHeight, text.scrollHeight]")
+    assert text[0] >= text[1]  # as high as its text
+    expect(page.locator("#decode-player .wp-prompt-text")).to_be_hidden()
+    fold.click()
+    expect(page.locator("#decode-decoder")).to_be_hidden()
+    page.set_viewport_size({"width": 1280, "height": 900})
+    expect(page.locator("#decode-decoder")).to_be_visible()
+    expect(fold).to_be_hidden()
+
+
+def test_a_long_title_ends_before_the_arrow_of_its_list(url, open_page):
+    page = ready(open_page(url, width=330, height=800))
+    title = page.locator("#decode-examples input")
+    title.evaluate("(input) => (input.value = 'A very long title of a recorded example, that nobody can read')")
+    free = "(input) => input.getBoundingClientRect().right - parseFloat(getComputedStyle(input).paddingRight)"
+    arrow = page.locator("#decode-examples .icon-wrap").bounding_box()
+    assert title.evaluate(free) <= arrow["x"]
+
+
+def test_in_a_comparison_the_controls_stay_in_view_beside_the_text(url, open_page):
+    page = ready(open_page(url))
+    page.get_by_role("tab", name="Compare").click()
+    page.locator("#compare-player .wp-lanes").scroll_into_view_if_needed()
+    expect(page.locator("#compare-player .wp-block").first).to_be_in_viewport()
+    for name in ("Play", "Last pass"):
+        expect(page.locator("#compare-player").get_by_role("button", name=name)).to_be_in_viewport(ratio=1)
+    table, player = (page.locator(f"#compare-{part}").bounding_box() for part in ("figures", "player"))
+    assert table["y"] > player["y"] + player["height"]
 
 
 def test_on_a_phone_run_brings_the_player_into_view(url, open_page):
@@ -450,13 +511,14 @@ def test_wrong_values_get_a_sentence_beside_run(page, session):
     for label, value, sentence in (
         ("Block length", "24", "gen_length 32 is not a multiple of block_length 24"),
         ("Seed", "-3", "seed must be a whole number, 0 to"),
-        ("Seed", "", "seed is empty"),
+        ("Seed", "", "“Seed” is empty: it needs a number"),
+        ("Generation length", "", "“Generation length” is empty: it needs a number"),
     ):
         set_number(page, label, value)
         run(page)
         expect(say(page)).to_contain_text(sentence)
-        if label == "Block length":
-            set_number(page, label, str(BLOCK))
+        if "length" in label:
+            set_number(page, label, str(BLOCK if label == "Block length" else LENGTH))
     assert session.running == 0
     set_number(page, "Seed", "7")
     run(page)
@@ -567,3 +629,13 @@ def test_the_server_itself_talks_to_nobody(tmp_path):
 def answers(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_who_comes_to_a_full_queue_reads_so_beside_run(mini: Checkpoint, serve, open_page: Callable[..., Page]):
+    full = build_page(Session(load=lambda name: mini)).queue(max_size=0)
+    page = ready(open_page(serve(full, theme=theme(), **LAUNCH)))
+    run(page)
+    expect(say(page)).to_contain_text("Too many people are decoding just now. Try again in a minute.")
+    page.get_by_role("tab", name="Compare").click()
+    run(page, "compare")
+    expect(say(page, "compare")).to_contain_text("Too many people")

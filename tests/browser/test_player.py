@@ -203,6 +203,15 @@ def test_counters_follow_the_playhead(player):
     expect(page.locator(".wp-counter-revoked dt")).to_have_text("taken back, 4 now")
 
 
+def test_what_belongs_to_this_pass_is_told_from_what_belongs_to_the_whole_run(player):
+    page = player(at=busiest(TRACE))
+    for when, names in (("up to this pass", "passes rate revoked time"), ("whole run", "reduction")):
+        group = page.get_by_role("group", name=when)
+        expect(group).to_contain_text(when)
+        found = group.locator(".wp-counter").evaluate_all("(all) => all.map((one) => one.className.split('-').at(-1))")
+        assert found == names.split()
+
+
 def test_the_summary_says_what_a_pass_did_and_is_announced(player):
     k = busiest(TRACE)
     page = player(at=k)
@@ -450,7 +459,7 @@ def test_three_lanes_stand_side_by_side_and_each_is_named_told_and_drawn(open_pa
     plain = sample_trace(ThresholdSettings(0.6))
     plus = replace(sample_trace(ThresholdSettings(0.7)), model="llada-mini-wino-plus")
     page = open_page(html=standalone_page(lanes_message([plain, TRACE, plus]), lanes=3))
-    names = ["threshold, τ 0.60", "WINO, τ1 0.60, τ2 0.90", "WINO+, τ 0.70"]
+    names = ["Threshold, τ 0.6", "WINO, τ1 0.6, τ2 0.9", "WINO+, τ 0.7"]
     expect(page.locator(".wp-lane-title")).to_have_text(names)
     boxes = [lane.bounding_box() for lane in page.locator(".wp-lane").all()]
     assert len({box["y"] for box in boxes}) == 1
@@ -463,6 +472,8 @@ def test_three_lanes_stand_side_by_side_and_each_is_named_told_and_drawn(open_pa
     expect(page.locator(".wp > .wp-hidden")).to_have_text(said)
     expect(playhead(page)).to_have_attribute("aria-valuetext", re.compile(re.escape(said)))
     expect(page.locator(".wp-bars-drafted")).to_have_count(3)
+    written = page.locator(".wp-playhead ~ .wp-plot-words")  # drawn later than the playhead, which would cross them
+    expect(written.locator("text").filter(has_text="τ")).to_have_text(names)
     go_to(page, plus.forward_passes)
     token(page, 0, lane=2).click()
     expect(page.locator(".wp-card")).to_contain_text("This decoder never checks a token again")
@@ -474,7 +485,7 @@ def test_three_lanes_stand_side_by_side_and_each_is_named_told_and_drawn(open_pa
 def test_a_single_lane_is_named_where_its_model_makes_it_another_decoder(open_page):
     plus = replace(sample_trace(ThresholdSettings(0.7)), model="runs/llada-mini-wino-plus")
     page = open_page(html=standalone_page(trace_message(plus)))
-    expect(page.get_by_role("heading", name="WINO+, τ 0.70")).to_be_visible()
+    expect(page.get_by_role("heading", name="WINO+, τ 0.7")).to_be_visible()
     send(page, trace_message(TRACE))
     expect(page.locator(".wp-lane-title")).to_be_hidden()
 

@@ -98,7 +98,7 @@ def test_wino_plus_is_chosen_run_and_named(page, plus):
     expect(said(page)).to_contain_text(
         re.compile(r"(Right|Wrong).* WINO\+, τ 0.7: done in \d+ forward"), timeout=60_000
     )
-    expect(page.locator("#decode-player").get_by_role("heading", name="WINO+, τ 0.70")).to_be_visible()
+    expect(page.locator("#decode-player").get_by_role("heading", name="WINO+, τ 0.7")).to_be_visible()
     expect(page.locator("#decode-player .wp-legend-verified")).to_be_hidden()
     assert plus.loaded
 
@@ -138,7 +138,7 @@ def test_comparing_opens_with_three_lanes_and_runs_all_of_them(page, examples):
     compare(page)
     titles = page.locator("#compare-player .wp-lane-title")
     rows = page.locator("#compare-figures tbody tr")
-    expect(titles).to_have_text(["threshold, τ 0.60", "WINO, τ1 0.60, τ2 0.90", "WINO+, τ 0.85"])  # recorded
+    expect(titles).to_have_text(["Threshold, τ 0.6", "WINO, τ1 0.6, τ2 0.9", "WINO+, τ 0.85"])  # recorded
     expect(rows).to_have_count(3)
     expect_values(page, "compare-left", 0.6)  # WINO's τ1, not threshold's preset
     expect_values(page, "compare-right", 0.6, 0.9)
@@ -148,7 +148,7 @@ def test_comparing_opens_with_three_lanes_and_runs_all_of_them(page, examples):
     expect(said(page, "compare")).to_contain_text(
         re.compile(r"Done in \d+, \d+ and \d+ forward passes"), timeout=90_000
     )
-    expect(titles).to_have_text(["threshold, τ 0.60", "WINO, τ1 0.60, τ2 0.90", "WINO+, τ 0.70"])
+    expect(titles).to_have_text(["Threshold, τ 0.6", "WINO, τ1 0.6, τ2 0.9", "WINO+, τ 0.7"])
     expect(rows.last).to_contain_text(re.compile(r"WINO\+, τ 0\.7.*(Right|Wrong)", re.DOTALL))
     lanes = page.locator("#compare-player .wp-lane .wp-block-head")
     expect(lanes).to_have_text([re.compile("done$")] * 6)
@@ -177,6 +177,7 @@ def test_a_phone_shows_three_lanes_one_above_the_other(url, open_page):
     expect(lanes).to_have_count(3)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     assert len({lane.bounding_box()["x"] for lane in lanes.all()}) == 1
+    page.get_by_role("button", name="Problem and decoders").click()
     for option in page.locator("#compare-third-decoder .which-decoder label").all():
         box = option.bounding_box()
         assert box["x"] >= 0 and box["x"] + box["width"] <= 390

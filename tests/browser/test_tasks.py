@@ -210,6 +210,7 @@ def test_programs_get_a_sudoku_decoded_on_its_own_canvas(url):
 
 def test_a_phone_needs_no_sideways_scrolling_with_the_choice(url, open_page):
     page = ready(open_page(url, width=390, height=844))
+    page.get_by_role("button", name="Problem and decoder", exact=True).click()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     for name in ("Story", "Countdown", "Sudoku"):
         box = page.locator("#decode-task label", has_text=name).bounding_box()

@@ -33,6 +33,12 @@ class BlockDecoder:
         self._pending: Forward | None = None
         self._enter_block(0)
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """A copy that went to another process: its tokens are part of its sequence, as they were, and may be written."""
+        self.__dict__.update(state)
+        self._sequence = self._sequence.copy()
+        self._tokens = self._sequence[self.prompt_length :]
+
     @property
     def canvas(self) -> tuple[int, ...]:
         return tuple(self._tokens.tolist())

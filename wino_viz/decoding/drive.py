@@ -41,6 +41,12 @@ def decode_many(decoders: Iterable[Decoder], denoiser: Denoiser, in_flight: int)
 
 
 def _decode_many(decoders: Iterable[Decoder], denoiser: Denoiser, in_flight: int) -> Iterator[tuple[int, TimedStep]]:
+    if hasattr(denoiser, "answers"):  # it drives by itself, among other users or elsewhere: nothing to batch here
+        for index, decoder in enumerate(decoders):
+            for answer, seconds in denoiser.answers(decoder):
+                decoder.request()  # which a copy of it was asked elsewhere
+                yield index, TimedStep(decoder.update(answer), seconds)
+        return
     waiting = enumerate(decoders)
     active: list[tuple[int, Decoder]] = []
     while True:

@@ -23,7 +23,8 @@ from wino_viz.drawing.shapes import bar, box
 from wino_viz.drawing.theme import theme
 from wino_viz.drawing.timeline import Timeline
 from wino_viz.drawing.tokens import TokenPen, box_height
-from wino_viz.drawing.words import decoder_name, pass_sentence, settings_words
+from wino_viz.drawing.words import pass_sentence, settings_words
+from wino_viz.names import decoder_name
 from wino_viz.trace import Trace
 
 WIDTHS = (320, 1920)  # px
@@ -169,7 +170,7 @@ class FramePainter:
 
     def _draw_fixed(self, image: Image.Image) -> None:
         trace, colours, small, margin = self.trace, self.colours, self.small, self.margin
-        name = decoder_name(trace)
+        name = decoder_name(str(trace.decoder["name"]), trace.model)
         title = trace.extra.get("title")
         titled = isinstance(title, str) and title.strip() != ""
         words = f"{name} · {settings_words(trace)}" if titled else settings_words(trace)
@@ -244,7 +245,7 @@ class FramePainter:
             (f"{frame.number} of {passes}", "forward passes", "passes"),
             (f"{frame.placed / frame.number:.1f}" if frame.number else "–", "tokens per pass", "per pass"),
             (str(frame.revocations), f"taken back, {now} now" if now else "taken back", "taken back"),
-            (f"{trace.step_reduction:.1f}×" if whole else "–", "fewer passes than one by one", "fewer passes"),
+            (f"{trace.step_reduction:.1f}×" if whole else "–", "fewer passes, whole run", "fewer, whole run"),
         ]
         if not verifies(trace):
             del counters[2]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from wino_viz.drawing.replay import BREAK, Frame, piece
-from wino_viz.models.files import is_wino_plus
 from wino_viz.step import Step
 from wino_viz.trace import Trace
 
@@ -91,15 +90,6 @@ def _revoked_words(trace: Trace, step: Step) -> str:
         named.append(f"{what} ({where})")
     rest = sum(len(group) for group in groups[most:])
     return ", ".join(named) + (f" and {rest} more" if rest else "")
-
-
-def decoder_name(trace: Trace) -> str:
-    """The rule's name; the model is named where its weights make it another decoder."""
-    name = str(trace.decoder["name"])
-    words = "WINO" if name == "wino" else name[:1].upper() + name[1:]
-    if not is_wino_plus(trace.model):
-        return words
-    return "WINO+" if name == "threshold" else f"WINO+ model, {words}"
 
 
 def settings_words(trace: Trace) -> str:

@@ -28,7 +28,7 @@ from wino_viz.decoding import DECODERS
 from wino_viz.evaluation.result_files import GRID, TRADEOFF, ResultError, read_result
 from wino_viz.evaluation.sweeps import SWEEP, grid_specs, tradeoff_specs
 from wino_viz.evaluation.unfinished import write_whole
-from wino_viz.models.files import read_presets
+from wino_viz.models.presets import read_presets
 from wino_viz.provenance import file_checksum, shown_command, weights_checksum
 from wino_viz.tasks.registry import TASKS
 

@@ -78,8 +78,15 @@ class Evaluation:
         *,
         gen_length: int | None = None,
         block_length: int | None = None,
+        preset: str | None = None,
     ) -> Evaluation:
-        """See `evaluate`; raises its errors before anything is decoded."""
+        """See `evaluate`; raises its errors before anything is decoded.
+
+        `preset` names one of the model's that counts for every record, with its words around the prompt.
+        """
+        if preset is not None and preset not in checkpoint.presets:
+            known = ", ".join(name for name, one in checkpoint.presets.items() if one.label) or "it has none"
+            raise ValueError(f"there is no preset {preset[:40]!r} for {checkpoint.name}: {known}")
         for spec in specs:
             parse_spec(spec)
             if specs.count(spec) > 1:
@@ -87,19 +94,21 @@ class Evaluation:
         _check_tasks(checkpoint, records)
         if len(references(records)) >= MIN_PICTURES:
             load_cider()  # what is missing should not be found out after an hour of decoding
-        presets = {record["task"]: checkpoint.preset(record["task"]) for record in records}
+        presets = {record["task"]: checkpoint.preset(preset or record["task"]) for record in records}
         settings = {
             spec: {task: parse_spec(spec, preset.decoders) for task, preset in presets.items()} for spec in specs
         }
         codes = _codes(checkpoint, records)
         canvases = []
         for record in records:
-            preset = presets[record["task"]]
+            usual = presets[record["task"]]
+            asked, suffix = usual.around(prompt_of(record)) if preset else (prompt_of(record), "")
             canvas = checkpoint.canvas(
-                prompt_of(record),
+                asked,
                 codes[record["image"]] if TASKS[record["task"]].has_image else None,
-                gen_length=preset.gen_length if gen_length is None else gen_length,
-                block_length=preset.block_length if block_length is None else block_length,
+                gen_length=usual.gen_length if gen_length is None else gen_length,
+                block_length=usual.block_length if block_length is None else block_length,
+                suffix=suffix,
             )
             canvases.append(canvas)
         return cls(checkpoint, tuple(specs), tuple(records), tuple(canvases), settings)

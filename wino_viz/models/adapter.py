@@ -10,70 +10,23 @@ silently compute something else is refused.
 
 from __future__ import annotations
 
-import math
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
 from transformers import LlamaForCausalLM
 
-from wino_viz.models.files import ADAPTER_FILE, CheckpointError, read_header, read_json
+from wino_viz.models.adapter_files import is_adapter, read_adapter_config
+from wino_viz.models.files import ADAPTER_FILE, ADAPTER_WEIGHTS_FILE, CheckpointError, read_header
 from wino_viz.models.llada import llada_name
 
-CONFIG_FILE, WEIGHTS_FILE = ADAPTER_FILE, "adapter_model.safetensors"
+CONFIG_FILE, WEIGHTS_FILE = ADAPTER_FILE, ADAPTER_WEIGHTS_FILE
 PREFIX = "base_model.model."  # that peft puts before every name
 
-# What an adapter's configuration may say where it says more than plain LoRA.
-_PLAIN = {
-    "bias": ("none",),
-    "modules_to_save": (None, []),
-    "fan_in_fan_out": (False,),
-    "rank_pattern": (None, {}),
-    "alpha_pattern": (None, {}),
-    "use_dora": (False,),
-    "lora_bias": (False,),
-    "use_qalora": (False,),
-    "layer_replication": (None, []),
-    "target_parameters": (None, []),
-    "trainable_token_indices": (None, []),
-}
+__all__ = ["CONFIG_FILE", "PREFIX", "WEIGHTS_FILE", "apply_adapter", "is_adapter", "read_adapter_config"]
+
 _NAME = re.compile(rf"(?:{re.escape(PREFIX)})?(.+)\.lora_([AB])(?:\.default)?\.weight")
-
-
-@dataclass(frozen=True)
-class AdapterConfig:
-    """base: the name of the model that it was trained on; scale: of B A."""
-
-    base: str
-    rank: int
-    scale: float
-
-
-def is_adapter(folder: Path) -> bool:
-    """Whether a folder holds an adapter, and no model of its own."""
-    whole = any((folder / name).exists() for name in ("model.safetensors", "model.safetensors.index.json"))
-    return (folder / CONFIG_FILE).exists() and not whole
-
-
-def read_adapter_config(folder: Path) -> AdapterConfig:
-    """Raises CheckpointError naming the key that is missing, or the value that is not plain LoRA."""
-    path = folder / CONFIG_FILE
-    config = read_json(path)
-    if config.get("peft_type") != "LORA":
-        raise CheckpointError(f"{path}: peft_type must be LORA, not {config.get('peft_type')!r:.40}")
-    for key, allowed in _PLAIN.items():
-        if key in config and config[key] not in allowed:
-            raise CheckpointError(f"{path}: {key} = {config[key]!r:.60} is not supported, only {allowed[0]!r}")
-    base, rank, alpha = (config.get(key) for key in ("base_model_name_or_path", "r", "lora_alpha"))
-    if not isinstance(base, str) or not base:
-        raise CheckpointError(f"{path}: base_model_name_or_path must name a model, not {base!r:.40}")
-    if type(rank) is not int or rank < 1:
-        raise CheckpointError(f"{path}: r must be a whole number from 1, not {rank!r:.40}")
-    if type(alpha) not in (int, float) or not math.isfinite(alpha):
-        raise CheckpointError(f"{path}: lora_alpha must be a number, not {alpha!r:.40}")
-    return AdapterConfig(base, rank, alpha / (math.sqrt(rank) if config.get("use_rslora") else rank))
 
 
 @torch.no_grad()

@@ -7,9 +7,9 @@ ways, which differ in speed and in the last bit:
 
 - SPLIT: PyTorch's attention twice, once for the open rows without a mask (a mask rules out the fastest kernels).
 - WHOLE: PyTorch's attention once, under a mask for all rows.
-- FUSED: one Triton kernel (where `fusible`), which gives every block of rows the columns that it sees, and reads keys and values where
-  the matrix product and the kept memory left them. The mask comes as one bit a column: a tile of numbers in its place
-  keeps the tensor cores waiting.
+- FUSED: one Triton kernel (where `fusible`), which gives every block of rows the columns that it sees, and reads keys and
+  values where the matrix product and the kept memory left them. The mask comes as one bit a column: a tile of numbers in
+  its place keeps the tensor cores waiting.
 """
 
 from __future__ import annotations

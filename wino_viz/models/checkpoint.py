@@ -14,8 +14,11 @@ or DiffuCoder, or one with a LoRA adapter, which is put on the model that it nam
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -24,27 +27,27 @@ import torch
 from transformers import PreTrainedTokenizerFast
 
 from wino_viz.decoding.base import Canvas
-from wino_viz.models import dream, mmada
-from wino_viz.models.adapter import apply_adapter, is_adapter, read_adapter_config
+from wino_viz.models import chat, dream, hub, mmada
+from wino_viz.models.adapter import apply_adapter
 from wino_viz.models.denoiser import Denoiser, Speed
-from wino_viz.models.files import (
-    ADAPTER_FILE,
-    CONFIG_FILE,
-    EMBEDDED,
-    PRESETS_FILE,
-    CheckpointError,
-    Preset,
-    model_folder,
-    read_json,
-    read_presets,
-    read_shapes,
-)
+from wino_viz.models.devices import AUTO
+from wino_viz.models.files import EMBEDDED, CheckpointError, read_json, read_shapes
+from wino_viz.models.find import IMAGE_TOKENIZER, embedded_models, fetch_model, find_base, find_model
 from wino_viz.models.llada import load_model
+from wino_viz.models.memory import free_memory
 from wino_viz.models.next_position import NextPosition
+from wino_viz.models.presets import Preset, presets_of
+
+__all__ = ["EMBEDDED", "Checkpoint", "embedded_models", "find_base", "find_model", "load_checkpoint", "load_tokenizer"]
 
 DEFAULT_MODEL = "llada-mini"
 EMBEDDING = "model.transformer.wte.weight"
 LLADA, MMADA, DREAM = "llada", "mmada", "dream"  # the families; DiffuCoder is a Dream
+LARGE = (
+    10**9
+)  # parameters: from here on a model is loaded in bfloat16, as published ones are stored, unless told otherwise
+DOWNLOADING, LOADING = "downloading", "loading"
+Told = Callable[[str, int, int], None]  # DOWNLOADING or LOADING, bytes done, of how many
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,18 +71,19 @@ class Checkpoint:
         """The preset of a task, or plain defaults where the model ships none for it."""
         return self.presets.get(task or "", Preset())
 
-    def prompt_ids(self, prompt: str, codes: np.ndarray | None = None) -> list[int]:
+    def prompt_ids(self, prompt: str, codes: np.ndarray | None = None, suffix: str = "") -> list[int]:
         """One user message in the model's chat layout, after the picture of `codes` (h, w) where there is one.
 
-        Special tokens typed by the user stay ordinary text. Raises ValueError where model and picture don't go together.
+        `suffix` is what the answer is made to begin with. Special tokens typed by the user stay ordinary text. Raises
+        ValueError where model and picture don't go together.
         """
         if codes is None:
             if self.reader is not None:
                 raise ValueError(f"{self.name} answers questions about a picture: bring one")
-            return mmada.template_ids(self.tokenizer, prompt)
+            return chat.template_ids(self.tokenizer, prompt, suffix)
         if self.reader is None:
             raise ValueError(f"{self.name} reads text alone and can't see a picture: take a model such as mmada-mini")
-        return mmada.prompt_ids(self.reader, self.tokenizer, prompt, codes)
+        return mmada.prompt_ids(self.reader, self.tokenizer, prompt, codes, suffix)
 
     def canvas(
         self,
@@ -90,15 +94,18 @@ class Checkpoint:
         block_length: int = 64,
         temperature: float = 0.0,
         seed: int = 0,
+        suffix: str = "",
     ) -> Canvas:
         """The work of decoding an answer to `prompt` (about the picture of `codes`, for a model that sees).
+
+        `suffix` is what the answer is made to begin with; it counts as part of the prompt.
 
         Raises ValueError with one sentence for what can't be decoded.
         """
         if not prompt.strip():
             question = "problem, or take a new one" if codes is None else "question, or take a suggestion"
             raise ValueError(f"the prompt is empty: write a {question}")
-        ids = self.prompt_ids(prompt, codes)
+        ids = self.prompt_ids(prompt, codes, suffix)
         canvas = Canvas(
             prompt_ids=ids,
             mask_id=self.mask_id,
@@ -131,36 +138,10 @@ class Checkpoint:
         return f"⟨unused {token_id}⟩"
 
     def text(self, ids: Iterable[int]) -> str:
-        """The words of a canvas, without masks, end-of-text and other special tokens, and without picture codes."""
-        ids = [i for i in ids if i != self.mask_id and i < len(self.tokenizer)]
+        """The words of a canvas up to the first end of turn or of text, without masks, special tokens and picture codes."""
+        said = takewhile(lambda i: i not in self.end_ids, ids)
+        ids = [i for i in said if i != self.mask_id and i < len(self.tokenizer)]
         return self.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
-
-
-def embedded_models() -> list[str]:
-    """Names of the models that ship with the project."""
-    return sorted({path.parent.name for file in (CONFIG_FILE, ADAPTER_FILE) for path in EMBEDDED.glob(f"*/{file}")})
-
-
-def find_model(name: str) -> Path:
-    """The folder of a model name; raises CheckpointError listing the embedded ones when there is none."""
-    if (folder := model_folder(name)) is not None:
-        return folder
-    embedded = ", ".join(embedded_models()) or "none"
-    raise CheckpointError(f"no model {name!r}: it is neither a folder nor an embedded model ({embedded})")
-
-
-def find_base(folder: Path) -> tuple[Path, Path | None]:
-    """(folder of a whole model, folder of the adapter to put on it or None); raises CheckpointError."""
-    if not is_adapter(folder):
-        return folder, None
-    name = read_adapter_config(folder).base
-    try:
-        base = find_model(name)
-    except CheckpointError:
-        raise CheckpointError(f"{folder} is an adapter to {name!r}, which is neither here nor embedded") from None
-    if is_adapter(base):
-        raise CheckpointError(f"{folder} is an adapter to {name!r}, an adapter itself: merge that one first")
-    return base, folder
 
 
 def load_checkpoint(
@@ -171,15 +152,19 @@ def load_checkpoint(
     image_tokenizer: str | Path | None = None,
     layout: str | None = None,
     speed: Speed | None = None,
+    told: Told = lambda what, done, of: None,
 ) -> Checkpoint:
     """Load a model, its tokenizer and presets; raises CheckpointError naming what is missing or wrong.
 
-    device: "cpu", "cuda", "cuda:1", … (default: a GPU where there is one); dtype: float32 by default. An MMaDA model
-    also takes the folder of its image tokenizer (default: image_tokenizer/ in its own folder) and the layout of its
-    picture prompts, one of `mmada.LAYOUTS` (default: demo). speed: how it is run (default: the exact way that is fastest on
-    the device without compiling).
+    A model that is on the hub only is downloaded. device: "cpu", "cuda", "cuda:1", …, or "auto" for all GPUs together
+    (default: a GPU where there is one, and all where the first is too small); dtype: float32 by default, from a billion
+    parameters on bfloat16. An MMaDA model also takes its image tokenizer, a folder or a name on the hub (default:
+    image_tokenizer/ in its own folder, else showlab/magvitv2) and the layout of its picture prompts, one of
+    `mmada.LAYOUTS` (default: demo). `told` hears how far it is. speed: how the model is run (default:
+    the exact way that is fastest on the device without compiling).
     """
-    folder, adapter = find_base(find_model(name))
+    download, load_told = partial(told, DOWNLOADING), partial(told, LOADING)
+    folder, adapter = find_base(fetch_model(name, download), download)
     config = read_json(folder / "config.json")
     mask_id = config.get("mask_token_id")
     if not isinstance(mask_id, int):
@@ -190,17 +175,21 @@ def load_checkpoint(
         if value is not None and not sees:
             raise CheckpointError(f"{name} reads text alone: it takes no {option}")
     layout = mmada.DEFAULT_LAYOUT if layout is None else layout
-    needs_template = not sees or mmada.layout_named(layout).template
-    tokenizer = load_tokenizer(folder, needs_template, dream.read_tokenizer if family == DREAM else _read_tokenizer)
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    mmada.layout_named(layout)
+    tokenizer = load_tokenizer(folder, family == DREAM, dream.read_tokenizer if family == DREAM else _read_tokenizer)
+    shapes = read_shapes(folder)
+    parameters = sum(math.prod(shape) for shape in shapes.values())
+    dtype = dtype or (torch.bfloat16 if parameters >= LARGE else torch.float32)
+    device = device or usual_device(parameters * dtype.itemsize)
     if sees:
-        found = read_shapes(folder).get(EMBEDDING)
+        eyes = _image_tokenizer(name, folder, image_tokenizer, download)
+        found = shapes.get(EMBEDDING)
         if not found:
             raise CheckpointError(f"{folder}: tensor {EMBEDDING} is missing")
         mmada.check_rows(config, found[0], folder)
         config = {**config, "embedding_size": found[0]}
     load = dream.load_model if family == DREAM else load_model
-    model = load(folder, dtype or torch.float32, device, config)
+    model = load(folder, dtype, device, config, load_told)
     if adapter:
         apply_adapter(model, adapter)
     speed = speed or Speed.for_device(model.device)
@@ -218,9 +207,9 @@ def load_checkpoint(
         raise CheckpointError(f"{folder}: the tokenizer has {len(tokenizer)} tokens, the embedding only {rows} rows")
     reader = None
     if sees:
-        where = None if image_tokenizer is None else Path(image_tokenizer)
-        reader = mmada.load_reader(folder, config, tokenizer, image_tokenizer=where, layout=layout, device=device)
-    turn_end = tokenizer.get_vocab().get(dream.TURN_END if family == DREAM else mmada.TURN_END)
+        near = model.device if device == AUTO else device
+        reader = mmada.load_reader(folder, config, tokenizer, image_tokenizer=eyes, layout=layout, device=near)
+    turn_end = tokenizer.get_vocab().get(dream.TURN_END if family == DREAM else chat.TURN_END)
     ends = {*_end_ids(config, folder), tokenizer.eos_token_id, turn_end} - {None}
     if family == DREAM and tokenizer.pad_token_id is not None:
         ends.add(tokenizer.pad_token_id)  # DiffuCoder fills what is left after the end with a token of its own
@@ -233,10 +222,28 @@ def load_checkpoint(
         mask_id=mask_id,
         end_ids=tuple(sorted(ends)),
         context=model.config.max_position_embeddings,
-        presets=read_presets(adapter if adapter and (adapter / PRESETS_FILE).exists() else folder),
+        presets=presets_of(name),
         reader=reader,
         family=family,
     )
+
+
+def usual_device(needed: int) -> str:
+    """A GPU where there is one; all of them where the first has no room for so many bytes and the others may."""
+    if not torch.cuda.is_available():
+        return "cpu"
+    return AUTO if torch.cuda.device_count() > 1 and needed > (free_memory("cuda") or needed) else "cuda"
+
+
+def _image_tokenizer(
+    name: str, folder: Path, given: str | Path | None, told: Callable[[int, int], None]
+) -> Path | None:
+    """The folder of the image tokenizer; None where it is the model folder's own, or nothing is known of one."""
+    if given is not None:
+        return hub.fetch(str(given), told) if hub.is_hub_id(str(given)) else Path(given)
+    if (folder / mmada.TOKENIZER_FOLDER).is_dir():
+        return None
+    return hub.fetch(IMAGE_TOKENIZER, told) if hub.is_hub_id(name) else hub.cached(IMAGE_TOKENIZER)
 
 
 def family_of(config: Mapping[str, Any], folder: Path) -> str:
@@ -270,18 +277,16 @@ def _read_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
 
 def load_tokenizer(
     folder: Path,
-    needs_template: bool = True,
+    needs_template: bool = False,
     read: Callable[[Path], PreTrainedTokenizerFast] = _read_tokenizer,
 ) -> PreTrainedTokenizerFast:
     """The fast tokenizer of a folder, tried once on a message; raises CheckpointError for one that can't be used.
 
     Loaded directly by `read`: AutoTokenizer would ask to run the checkpoint's own code.
     """
-    chat = mmada.SLOT
     try:
         tokenizer = read(folder)
-        if tokenizer.chat_template:
-            chat = mmada.chat_around_slot(tokenizer)
+        whole = chat.chat_around_slot(tokenizer)
     except CheckpointError:
         raise
     except Exception as error:  # the tokenizers library raises bare Exception, a template anything
@@ -289,8 +294,8 @@ def load_tokenizer(
         raise CheckpointError(f"{folder}: the tokenizer can't be used: {type(error).__name__}: {reason}") from error
     if needs_template and not tokenizer.chat_template:
         raise CheckpointError(f"{folder}: the tokenizer has no chat template")
-    if chat.count(mmada.SLOT) != 1:
+    if whole.count(chat.SLOT) != 1:
         raise CheckpointError(
-            f"{folder}: the chat template must write a message once, not {chat.count(mmada.SLOT)} times"
+            f"{folder}: the chat template must write a message once, not {whole.count(chat.SLOT)} times"
         )
     return tokenizer

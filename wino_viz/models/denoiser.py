@@ -11,16 +11,18 @@ on the left and every row keeps its own mask and positions, so each gives what i
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from transformers import PreTrainedModel
 
 from wino_viz.decoding.base import NO_TOKEN, Forward, Predictions
+from wino_viz.models.attention import take
 from wino_viz.models.graphs import Graphs
 from wino_viz.models.layers import Batch, Layers, Memory, Plan
 from wino_viz.models.layout import Layout, Masks, Shape, arrange
@@ -31,6 +33,7 @@ from wino_viz.models.reading import read, sample
 # saturated confidences would be ordered by noise.
 DECIMALS = 6
 GRAPH_ROWS, GRAPH_LENGTH = 128, 64  # a captured graph is for a multiple of so many rows and, in a batch, tokens
+ZERO_GPU = "SPACES_ZERO_GPU"  # set in a Space on ZeroGPU
 MOST_COMPILED = 64  # shapes; PyTorch stops compiling at 8 unless told otherwise
 
 log = logging.getLogger(__name__)
@@ -53,12 +56,15 @@ class Speed:
     graphs: bool = False
     compile: bool = False
     reuse: bool = False
-    plan: Plan = Plan()
+    plan: Plan = field(default_factory=Plan)
 
     @classmethod
     def for_device(cls, device: torch.device, *, compile: bool = False, reuse: bool = False) -> Speed:
-        """What is fastest there, without compiling unless asked to."""
-        on_gpu = device.type == "cuda"
+        """What is fastest there, without compiling unless asked to.
+
+        On ZeroGPU the model is loaded where there is no GPU yet, and used in a process that lives for one decoding.
+        """
+        on_gpu = device.type == "cuda" and not os.environ.get(ZERO_GPU)
         return cls(merge=on_gpu, graphs=on_gpu, compile=compile, reuse=reuse)
 
 
@@ -82,6 +88,10 @@ class Denoiser:
         self.arrange = arrange
         self.device = model.device
         self.speed = speed or Speed()
+        if (
+            len({parameter.device for parameter in model.parameters()}) > 1
+        ):  # spread over GPUs: what follows it is transformers'
+            self.speed = Speed(own_layers=False)
         if self.speed.reuse and arrange is not None:
             raise ValueError("prefix reuse is for models whose rows predict their own position (LLaDA, MMaDA)")
         self._masks = Masks()
@@ -161,7 +171,7 @@ class Denoiser:
         samples = any(forward.temperature > 0 for forward in forwards)
         make_bias = lambda: layout.bias(self.device, self.model.dtype)  # noqa: E731
         packed = None
-        if self._graphs is not None:
+        if self._graphs is not None and self._graphs.pays(shape, at_once=shape.count == 1):
             try:
                 packed, logits = self._graphs(shape, layout.numbers, layout.bias_from, make_bias)
             except RuntimeError as error:
@@ -177,9 +187,9 @@ class Denoiser:
 
     def _sampled(self, shape: Shape, layout: Layout, forwards: Sequence[Forward], logits: torch.Tensor) -> np.ndarray:
         """The same with tokens chosen by each Forward's temperature and seed, from (B R, V) logits."""
-        batch = shape.batch(torch.from_numpy(layout.numbers).to(self.device), None)
+        batch = shape.batch(torch.from_numpy(layout.numbers).to(logits.device), None)
         rows = logits.unflatten(0, (shape.count, shape.rows))
-        chosen = torch.zeros(rows.shape[:2], dtype=torch.int64, device=self.device)
+        chosen = torch.zeros(rows.shape[:2], dtype=torch.int64, device=logits.device)
         for forward, own, into in zip(forwards, rows, chosen, strict=True):
             own, into = own[: len(forward.rows)], into[: len(forward.rows)]
             if forward.temperature > 0:
@@ -199,7 +209,7 @@ class Denoiser:
         """((B R, V) logits, what is read from them): see `reading.read`. Nothing here waits for the device."""
         logits = self._layers(batch, memory) if self.speed.own_layers else transformers_logits(self.model, batch)
         logits = logits.flatten(0, 1)
-        return logits, read(logits, batch.given.flatten(), self.mask_id, fused=self._layers.fused)
+        return logits, read(logits, batch.given.flatten().to(logits.device), self.mask_id, fused=self._layers.fused)
 
     def _forget(self, slot: int) -> None:
         if self._graphs is not None:
@@ -211,4 +221,4 @@ def transformers_logits(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
     hidden = model.model(
         input_ids=batch.ids, position_ids=batch.positions, attention_mask=batch.bias, use_cache=False
     ).last_hidden_state  # (B, T, d)
-    return model.lm_head(hidden[torch.arange(len(hidden), device=hidden.device)[:, None], batch.rows])
+    return model.lm_head(take(hidden, batch.rows.to(hidden.device)))

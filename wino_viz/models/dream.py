@@ -47,7 +47,7 @@ import torch
 from huggingface_hub.errors import StrictDataclassError
 from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM, Qwen2Tokenizer
 
-from wino_viz.models.backbone import load_backbone
+from wino_viz.models.backbone import Told, load_backbone
 from wino_viz.models.files import CheckpointError, read_json
 
 MODEL_TYPE = "Dream"
@@ -124,17 +124,18 @@ def load_model(
     dtype: torch.dtype,
     device: str | torch.device = "cpu",
     dream: Mapping[str, Any] | None = None,
+    told: Told = lambda done, of: None,
 ) -> Qwen2ForCausalLM:
     """Load a Dream folder (config.json and safetensors shards) for evaluation; `dream` stands in for config.json.
 
-    Row p of its logits predicts position p + 1. Raises CheckpointError naming the first missing, extra or wrongly
-    shaped tensor.
+    Row p of its logits predicts position p + 1. `told` hears how many bytes of how many are loaded. Raises
+    CheckpointError naming the first missing, extra or wrongly shaped tensor.
     """
     try:
         config = qwen2_config(read_json(folder / "config.json") if dream is None else dream)
     except (TypeError, ValueError, StrictDataclassError) as error:
         raise CheckpointError(f"{folder / 'config.json'}: {error}") from error
-    return load_backbone(Qwen2ForCausalLM, config, folder, dtype, device)
+    return load_backbone(Qwen2ForCausalLM, config, folder, dtype, device, told=told)
 
 
 def read_tokenizer(folder: Path) -> PreTrainedTokenizerFast:

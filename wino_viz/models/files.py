@@ -1,5 +1,5 @@
-"""Reading model folders that come from anywhere: JSON objects, presets, safetensors headers, and errors that name what is
-wrong. Nothing here imports torch.
+"""Reading model folders that come from anywhere: JSON objects, safetensors headers, and errors that name what is wrong.
+Nothing here imports torch.
 """
 
 from __future__ import annotations
@@ -7,7 +7,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,10 @@ from safetensors import SafetensorError, safe_open
 
 EMBEDDED = Path(__file__).parents[2] / "assets" / "models"  # the models that ship with the project, a folder each
 CONFIG_FILE, ADAPTER_FILE, PRESETS_FILE = "config.json", "adapter_config.json", "presets.json"
+WEIGHTS_FILE, INDEX_FILE = "model.safetensors", "model.safetensors.index.json"
+ADAPTER_WEIGHTS_FILE = "adapter_model.safetensors"
+# Of an image tokenizer: the published file has the first name; the others are what the usual libraries write.
+MAGVIT_WEIGHTS_FILES = ("pytorch_model.safetensors", "model.safetensors", "diffusion_pytorch_model.safetensors")
 FLOATS = ("BF16", "F16", "F32", "F64")  # what weights may be stored as
 
 
@@ -48,61 +51,37 @@ def model_folder(name: str) -> Path | None:
     return next((folder for folder in (EMBEDDED / name, Path(name)) if name and folder.is_dir()), None)
 
 
-@dataclass(frozen=True)
-class Preset:
-    """The settings that suit one task: canvas lengths, and per decoder what differs from its defaults."""
-
-    gen_length: int = 128
-    block_length: int = 64
-    decoders: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-
-
-def read_presets(folder: Path) -> dict[str, Preset]:
-    """presets.json of a model folder: task -> {"gen_length", "block_length", "decoders": {name: settings}}."""
-    path = folder / PRESETS_FILE
-    if not path.exists():
-        return {}
-    try:
-        presets = {task: Preset(**preset) for task, preset in read_json(path).items()}
-        for preset in presets.values():
-            for settings in preset.decoders.values():
-                dict(**settings)
-        return presets
-    except (TypeError, AttributeError) as error:
-        raise CheckpointError(f"{path}: {error}") from None
-
-
-def presets_of(model: str) -> dict[str, Preset]:
-    """The presets of a model by name, read before anything else of it is loaded; {} where there is no such model.
-
-    An adapter that brings none has those of the model that it names.
-    """
-    folder = model_folder(model)
-    if folder is None:
-        return {}
-    if (folder / PRESETS_FILE).exists() or not (folder / ADAPTER_FILE).exists():
-        return read_presets(folder)
-    base = read_json(folder / ADAPTER_FILE).get("base_model_name_or_path")
-    where = model_folder(base) if isinstance(base, str) else None
-    return {} if where is None else read_presets(where)
-
-
 def read_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
     """Name and shape of every tensor in a folder's safetensors files, from their headers alone."""
-    index = folder / "model.safetensors.index.json"
-    if index.exists():
-        weight_map = read_json(index).get("weight_map")
-        if not isinstance(weight_map, dict) or not all(isinstance(name, str) for name in weight_map.values()):
-            raise CheckpointError(f"{index}: weight_map must map tensor names to file names")
-        names = sorted(set(weight_map.values()))
-    else:
-        names = ["model.safetensors"]
     shapes = {}
+    for file in _shards(folder):
+        shapes |= read_header(file)
+    return shapes
+
+
+def read_places(folder: Path) -> dict[Path, list[str]]:
+    """Per safetensors file of a folder, the names of its tensors, in the order of the file."""
+    return {file: list(read_header(file)) for file in _shards(folder)}
+
+
+def _shards(folder: Path) -> list[Path]:
+    """The safetensors files of a folder: those that its index names, else model.safetensors."""
+    index = folder / INDEX_FILE
+    if not index.exists():
+        return [folder / WEIGHTS_FILE]
+    return [folder / name for name in shard_names(read_json(index), index)]
+
+
+def shard_names(index: Mapping[str, Any], where: Path | str) -> list[str]:
+    """The files that a model.safetensors.index.json names; raises CheckpointError for one that is none of its folder."""
+    weight_map = index.get("weight_map")
+    if not isinstance(weight_map, dict) or not all(isinstance(name, str) for name in weight_map.values()):
+        raise CheckpointError(f"{where}: weight_map must map tensor names to file names")
+    names = sorted(set(weight_map.values()))
     for name in names:
         if Path(name).name != name:
-            raise CheckpointError(f"{index}: {name!r} is not the name of a file in this folder")
-        shapes |= read_header(folder / name)
-    return shapes
+            raise CheckpointError(f"{where}: {name!r} is not the name of a file in this folder")
+    return names
 
 
 def read_header(path: Path, integers: Collection[str] = ()) -> dict[str, tuple[int, ...]]:
@@ -117,7 +96,7 @@ def read_header(path: Path, integers: Collection[str] = ()) -> dict[str, tuple[i
                     raise CheckpointError(f"{path}: tensor {key} is {part.get_dtype()}, not one of {FLOATS}")
     except FileNotFoundError:
         raise CheckpointError(f"{path} is missing") from None
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, RuntimeError) as error:
         raise CheckpointError(f"{path} can't be read: {error}") from None
     return shapes
 

@@ -19,6 +19,7 @@ import numpy as np
 import torch
 
 MOST_GRAPHS = 24  # kept at a time; one takes some megabytes of its own
+MOST_SEEN = 1024  # shapes that came once
 WARM_UP = 2  # passes before a capture: kernels are chosen and compiled, workspaces taken
 
 
@@ -48,6 +49,7 @@ class Graphs:
     ) -> None:
         self._run, self._device, self._most = run, device, most
         self._captured: OrderedDict[Hashable, _Captured] = OrderedDict()
+        self._seen: OrderedDict[Hashable, None] = OrderedDict()
         self._pool = torch.cuda.graph_pool_handle()
         self._stream = torch.cuda.Stream(device)
 
@@ -78,6 +80,15 @@ class Graphs:
         found.answer.copy_(found.packed, non_blocking=True)
         torch.cuda.current_stream(self._device).synchronize()
         return found.answer.numpy(), found.logits
+
+    def pays(self, shape: Hashable, *, at_once: bool) -> bool:
+        """Whether to use a graph for this shape: at_once, or from the second time on (batches come in ever new sizes)."""
+        if at_once or shape in self._captured or shape in self._seen:
+            return True
+        self._seen[shape] = None
+        while len(self._seen) > MOST_SEEN:
+            self._seen.popitem(last=False)
+        return False
 
     def drop(self, is_stale: Callable[[Any], bool]) -> None:
         """Forget the graphs of the shapes for which is_stale."""

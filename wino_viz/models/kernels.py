@@ -1,4 +1,6 @@
-"""What a Llama layer does between its matrix products, in plain PyTorch and in one Triton kernel each: norm, rotary embedding, gate.
+"""What a Llama layer does between its matrix products (norm, rotary embedding, gate), and reading its logits.
+
+Each in plain PyTorch, and in one or two Triton kernels:
 
     summed, normed = add_norm(stream, update, weight, eps, fused=True)
 

@@ -23,8 +23,9 @@ from huggingface_hub import save_torch_state_dict
 from huggingface_hub.errors import StrictDataclassError
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from wino_viz.models.backbone import bidirectional, load_backbone
+from wino_viz.models.backbone import Told, bidirectional, load_backbone
 from wino_viz.models.files import CheckpointError, read_json
+from wino_viz.models.rotary import full_precision_rotary
 
 # LLaDA's key -> the LlamaConfig field of the same meaning.
 CONFIG_KEYS = {
@@ -147,16 +148,20 @@ def load_model(
     dtype: torch.dtype,
     device: str | torch.device = "cpu",
     llada: Mapping[str, Any] | None = None,
+    told: Told = lambda done, of: None,
 ) -> LlamaForCausalLM:
     """Load a LLaDA folder (config.json and safetensors shards) for evaluation; `llada` stands in for config.json.
 
-    Raises CheckpointError naming the first missing, extra or wrongly shaped tensor, by its name in the checkpoint.
+    `told` hears how many bytes of how many are loaded. Raises
+    CheckpointError naming the first missing, extra or wrongly shaped tensor, by its name in the checkpoint.
     """
     try:
-        config = llama_config(read_json(folder / "config.json") if llada is None else llada)
+        llada = read_json(folder / "config.json") if llada is None else llada
+        config = llama_config(llada)
     except (TypeError, ValueError, ZeroDivisionError, StrictDataclassError) as error:
         raise CheckpointError(f"{folder / 'config.json'}: {error}") from error
-    return load_backbone(LlamaForCausalLM, config, folder, dtype, device, name_in_file=llada_name)
+    model = load_backbone(LlamaForCausalLM, config, folder, dtype, device, name_in_file=llada_name, told=told)
+    return full_precision_rotary(model) if llada.get("rope_full_precision", True) else model
 
 
 def save_model(

@@ -26,11 +26,10 @@ import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from wino_viz.models.files import CheckpointError, check_tensors, read_header, read_json
+from wino_viz.models.files import MAGVIT_WEIGHTS_FILES, CheckpointError, check_tensors, read_header, read_json
 
 CLASS_NAME = "MAGVITv2"
-# The published file has the first name; the others are what the usual libraries write.
-WEIGHTS = ("pytorch_model.safetensors", "model.safetensors", "diffusion_pytorch_model.safetensors")
+WEIGHTS = MAGVIT_WEIGHTS_FILES
 GROUPS, NORM_EPS = 32, 1e-6
 BUFFERS = ("quantize.embedding", "quantize.power_vals")
 

@@ -25,6 +25,7 @@ import torch
 from PIL import Image
 from transformers import PreTrainedTokenizerFast
 
+from wino_viz.models.chat import HEADER_END, HEADER_START, START_OF_TEXT, TURN_END, plain_ids, template_ids
 from wino_viz.models.files import CheckpointError, read_json
 from wino_viz.models.magvit import Magvit, load_magvit
 from wino_viz.pictures import preprocess, to_image
@@ -38,9 +39,6 @@ MAX_RESOLUTION = 2048
 # Reserved tokens of LLaDA's tokenizer in the roles that MMaDA gives them.
 START_OF_IMAGE, END_OF_IMAGE = "<|reserved_token_0|>", "<|reserved_token_1|>"
 UNDERSTANDING = "<|reserved_token_5|>"  # the task: a picture in, text out
-START_OF_TEXT = "<|startoftext|>"
-SLOT = "\x00"  # stands for a message while a chat template is asked what it writes around one
-HEADER_START, HEADER_END, TURN_END = "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"
 
 
 @dataclass(frozen=True)
@@ -104,11 +102,20 @@ class ImageReader:
         return self.offset <= token_id < self.offset + self.magvit.config.codebook_size
 
 
-def prompt_ids(reader: ImageReader, tokenizer: PreTrainedTokenizerFast, question: str, codes: np.ndarray) -> list[int]:
-    """Picture and question in the reader's layout. Special tokens typed by the user stay ordinary text."""
+def prompt_ids(
+    reader: ImageReader, tokenizer: PreTrainedTokenizerFast, question: str, codes: np.ndarray, suffix: str = ""
+) -> list[int]:
+    """Picture and question in the reader's layout, and `suffix` where the answer begins.
+
+    Special tokens typed by the user stay ordinary text.
+    """
     layout = LAYOUTS[reader.layout]
     one = tokenizer.convert_tokens_to_ids
-    words = template_ids(tokenizer, question) if layout.template else _chat_ids(tokenizer, question, layout.turn_end)
+    words = (
+        template_ids(tokenizer, question, suffix)
+        if layout.template
+        else _chat_ids(tokenizer, question, layout.turn_end, suffix)
+    )
     return [
         one(UNDERSTANDING),
         one(START_OF_IMAGE),
@@ -119,41 +126,21 @@ def prompt_ids(reader: ImageReader, tokenizer: PreTrainedTokenizerFast, question
     ]
 
 
-def template_ids(tokenizer: PreTrainedTokenizerFast, message: str) -> list[int]:
-    """One user message in the tokenizer's chat template. Special tokens typed by the user stay ordinary text."""
-    before, after = chat_around_slot(tokenizer).split(SLOT)
-    return [
-        *tokenizer.encode(before, add_special_tokens=False),
-        *_plain(tokenizer, message.strip()),
-        *tokenizer.encode(after, add_special_tokens=False),
-    ]
-
-
-def chat_around_slot(tokenizer: PreTrainedTokenizerFast) -> str:
-    """The chat template with SLOT as the user's message, up to where the answer begins (LLaDA's always goes so far)."""
-    messages = [{"role": "user", "content": SLOT}]
-    return tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-
-
-def _chat_ids(tokenizer: PreTrainedTokenizerFast, question: str, turn_end: str) -> list[int]:
+def _chat_ids(tokenizer: PreTrainedTokenizerFast, question: str, turn_end: str, suffix: str) -> list[int]:
     """MMaDA's own chat layout: one line break after a header, where LLaDA's template has two."""
     one = tokenizer.convert_tokens_to_ids
     ended = turn_end == TURN_END
     return [
         one(HEADER_START),
-        *_plain(tokenizer, "user"),
+        *plain_ids(tokenizer, "user"),
         one(HEADER_END),
-        *_plain(tokenizer, f"\n{question.strip()}" + ("" if ended else turn_end)),
+        *plain_ids(tokenizer, f"\n{question.strip()}" + ("" if ended else turn_end)),
         *([one(TURN_END)] if ended else []),
         one(HEADER_START),
-        *_plain(tokenizer, "assistant"),
+        *plain_ids(tokenizer, "assistant"),
         one(HEADER_END),
-        *_plain(tokenizer, "\n"),
+        *plain_ids(tokenizer, f"\n{suffix}"),
     ]
-
-
-def _plain(tokenizer: PreTrainedTokenizerFast, text: str) -> list[int]:
-    return tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
 
 
 def check_rows(config: Mapping[str, Any], rows: int, folder: Path) -> None:

@@ -116,9 +116,26 @@ def _blob(number: int) -> list[tuple[float, float]]:
     return _polar((3 * step, max(0.25, radius / max(radii))) for step, radius in enumerate(radii))
 
 
+def _band(number: int) -> list[tuple[float, float]]:
+    """A stroke of one width along an arc, its ends cut straight: thin as the arms of many shapes are."""
+    rng = Random(f"band {number}")
+    width, radius, start, arc = (
+        rng.uniform(0.14, 0.45),
+        rng.uniform(0.45, 1.6),
+        rng.uniform(0, 360),
+        rng.uniform(50, 150),
+    )
+    angles = [start + arc * step / 30 for step in range(31)]
+    edges = _polar((a, radius + width / 2) for a in angles) + _polar((a, radius - width / 2) for a in angles[::-1])
+    left, right = min(x for x, _ in edges), max(x for x, _ in edges)
+    top, bottom = min(y for _, y in edges), max(y for _, y in edges)
+    scale = 1.8 / max(right - left, bottom - top)
+    return [((x - (left + right) / 2) * scale, (y - (top + bottom) / 2) * scale) for x, y in edges]
+
+
 # Outlines without a name of their own, for training only: they show every colour on shapes of all kinds.
 BULGES = ((2, 0.6), (3, 0.35), (4, 0.2), (5, 0.15))  # how many, and their greatest height
-BLOBS = {f"blob {number}": _blob(number) for number in range(256)}
+BLOBS = {f"blob {number}": _blob(number) for number in range(256)} | {f"band {n}": _band(n) for n in range(128)}
 SIZES = tuple(REACH)
 
 

@@ -22,7 +22,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -37,10 +36,10 @@ from wino_viz.models.llada import save_model
 from wino_viz.models.magvit import load_magvit
 from wino_viz.tasks.scenes import HELD_OUT, Scene, draw, generate, question_record
 from wino_viz.tasks.scenes_check import check_answer, check_caption
-from wino_viz.tasks.scenes_drawing import BLOBS, COLOURS, SHAPES
+from wino_viz.tasks.scenes_drawing import COLOURS, SHAPES
 from wino_viz.tasks.scenes_wording import CAPTION_PROMPTS, PLURAL, caption, question
 from wino_viz.training import tokenizer as tokens
-from wino_viz.training.image_tokenizer import RESOLUTION, as_pixels
+from wino_viz.training.image_tokenizer import RESOLUTION, as_pixels, with_blobs
 from wino_viz.training.pretrain import Recipe, decode_texts, first_process, parser, recipe_of, train
 
 VOCABULARY, TEXT_ROWS = (
@@ -59,7 +58,6 @@ LENGTHS = {312: (0.22, 0.0), 328: (0.08, 0.1), 352: (0.50, 0.85), 384: (0.20, 0.
 # Relations take longest to learn. Their share here is larger than where people meet them (scenes_wording.question).
 KIND_WEIGHTS = {"count": 3, "colour": 3, "relation": 7, "shape": 1, "size": 1}
 MOST_ERRORS = 0.3  # of the words of ERROR_GROUPS in an answer, unless told; the share is uniform from 0 for each answer
-BLOB_SHARE = 0.5  # of the things in a picture that has blobs
 MOST_HIDDEN = (
     0.5  # of the codes of a picture that is not whole, unless told; the share is uniform from 0 for each sequence
 )
@@ -223,20 +221,6 @@ class SceneBatches(Dataset):
 
     def __len__(self) -> int:
         return 2**31
-
-
-def with_blobs(scene: Scene, rng: Random, share: float) -> tuple[Scene, Scene]:
-    """The scene as it is told and as it is drawn: with blobs for some of its things as often as `share` says."""
-    if rng.random() >= share:
-        return scene, scene
-    told, shown = [], []
-    for thing in scene.things:
-        blob = rng.random() < BLOB_SHARE
-        told.append(replace(thing, shape="blob") if blob else thing)
-        shown.append(replace(thing, shape=rng.choice(tuple(BLOBS))) if blob else thing)
-    if len({(thing.shape, thing.colour, thing.size) for thing in told}) < len(told):
-        return scene, scene  # two would have one name
-    return replace(scene, things=tuple(told)), replace(scene, things=tuple(shown))
 
 
 def drawn(scene: Scene, rng: Random) -> Image.Image:

@@ -17,8 +17,8 @@ from random import Random
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-from wino_viz.models.mmada import HEADER_END, HEADER_START, TURN_END
-from wino_viz.models.mmada import START_OF_TEXT as START
+from wino_viz.models.chat import HEADER_END, HEADER_START, TURN_END
+from wino_viz.models.chat import START_OF_TEXT as START
 from wino_viz.tasks import arithmetic, countdown, sudoku
 
 END = "<|endoftext|>"

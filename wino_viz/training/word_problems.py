@@ -21,7 +21,7 @@ import torch
 from torch.utils.data import Dataset
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
-from wino_viz.models.mmada import SLOT
+from wino_viz.models.chat import SLOT
 from wino_viz.tasks import arithmetic, countdown, sudoku
 from wino_viz.tasks.registry import judge
 from wino_viz.training import tokenizer as tokens

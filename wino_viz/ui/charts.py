@@ -14,9 +14,8 @@ import plotly.graph_objects as go
 
 from wino_viz.decoding import DECODERS
 from wino_viz.evaluation.result_files import Counted, ResultFile, Row
-from wino_viz.plus import RULE, SUFFIX
-from wino_viz.ui.figures import NAMES
-from wino_viz.ui.watching import decoder_words
+from wino_viz.names import decoder_name, decoder_words
+from wino_viz.plus import SUFFIX
 
 INK, SOFT, LINE, PAPER, FRONT = "#1c2027", "#5b616b", "#e3e1db", "#ffffff", "#f0e4c3"
 DARK_INK, DARK_PAPER = "#ecebe7", "#17191e"
@@ -52,6 +51,8 @@ MORE_LOOKS = (("#a06a00", "hexagon"), ("#3f8fbf", "pentagon"), (SOFT, "triangle-
 FONT = (
     'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "Noto Sans", Arial, sans-serif'  # the page's own
 )
+
+MOST_NAMED = 4  # points in a sentence
 
 Usual = Callable[[str, str], Mapping[str, Any] | None]  # (model, decoder's name) -> its preset's settings
 
@@ -116,11 +117,9 @@ def series_of(files: Sequence[ResultFile], here: Sequence[Row], main: str) -> li
 
 def _label(model: str, name: str, main: str) -> str:
     """What a series is called: its decoder, and whose it is where it is not the app's own model's."""
-    if model == main:
-        return decoder_name(name)
-    if model == main + SUFFIX:
-        return "WINO+" if name == RULE else f"WINO+ model, {decoder_name(name)}"
-    return f"{decoder_name(name)} · {plain(model)}"
+    if model in (main, main + SUFFIX):
+        return plain(decoder_name(name, model))
+    return plain(f"{decoder_name(name)} · {model}")
 
 
 def usual_row(rows: Sequence[Row], settings: Mapping[str, Any] | None) -> Row | None:
@@ -136,10 +135,6 @@ def usual_row(rows: Sequence[Row], settings: Mapping[str, Any] | None) -> Row | 
 def plain(text: str) -> str:
     """Text for a label: Plotly reads some HTML in labels, and a name in a file may hold any."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
-def decoder_name(name: str) -> str:
-    return NAMES.get(name, plain(name))
 
 
 def row_words(row: Row, model: str = "") -> str:
@@ -160,6 +155,18 @@ def right_words(row: Counted) -> str:
         f"{percent(row.accuracy, 1)} right ({row.correct} of {row.judged}; 95 % interval {100 * low:.0f} to "
         f"{percent(high)})"
     )
+
+
+def here_words(rows: Sequence[Row], main: str) -> str:
+    """What was measured here, in a sentence: for a figure whose other words are about shipped points."""
+    judged = [row for row in rows if row.accuracy is not None]
+    said = [
+        f"{row_words(row, row.model or main)}: {right_words(row)}, in {row.mean_forward_passes:.1f} passes"
+        for row in judged[:MOST_NAMED]
+    ]
+    if more := len(judged) - len(said):
+        said.append(f"{more} more in the table below")
+    return f"Measured here, so far nowhere else. {'; '.join(said)}." if said else ""
 
 
 def tip(words: str, row: Row, here: bool) -> str:

@@ -77,7 +77,8 @@ def difficulty(files: Sequence[ResultFile], here: Sequence[Row], usual: Usual, m
     )
     shipped = [(one, row) for one, row, is_here in chosen if not is_here]
     plots = (Plot("forward passes by difficulty", passes), Plot("accuracy by difficulty", right)) if chosen else ()
-    return Chart(plots, tuple(_sentences(shipped, unit) if shipped or not chosen else ()))
+    own = [(one, row) for one, row, is_here in chosen if is_here and not shipped]
+    return Chart(plots, tuple(_sentences(shipped or own, unit, measured=bool(own))))
 
 
 def _tip(words: str, group: Group, unit: str, here: bool) -> str:
@@ -88,15 +89,22 @@ def _tip(words: str, group: Group, unit: str, here: bool) -> str:
     )
 
 
-def _sentences(shipped: Sequence[tuple[Series, Row]], unit: str) -> list[str]:
-    if not shipped:
+def _sentences(drawn: Sequence[tuple[Series, Row]], unit: str, measured: bool) -> list[str]:
+    """About the shipped points; where there are none, about every decoder that was measured here."""
+    if not drawn:
         return ["The problems measured have no difficulty that their records tell."]
     said = [
         "Every decoder is drawn at its preset. The scale of the passes is logarithmic: equal steps are equal factors."
     ]
-    for one, row in shipped:
+    if measured:
+        said.append("Measured here, so far nowhere else.")
+    several = [(one, row) for one, row in drawn if len(row.groups) > 1]
+    fixed = [(one, row) for one, row in several if len({round(g.mean_forward_passes, 6) for g in row.groups}) == 1]
+    for one, row in drawn:
         first, last = row.groups[0], row.groups[-1]
-        if one.decoder == "wino" and first.difficulty != last.difficulty:
+        if measured and len(row.groups) == 1:
+            said.append(f"{one.label} takes {first.mean_forward_passes:.1f} passes at {unit} {first.difficulty}.")
+        elif (one.decoder == "wino" or measured) and (one, row) in several and (one, row) not in fixed:
             more = last.mean_forward_passes - first.mean_forward_passes
             how = "more" if more > 0 else "fewer"
             said.append(
@@ -104,8 +112,8 @@ def _sentences(shipped: Sequence[tuple[Series, Row]], unit: str) -> list[str]:
                 f"{first.mean_forward_passes:.1f} at {first.difficulty}: {abs(more):.1f} {how} for the hardest than for "
                 "the easiest."
             )
-    fixed = [one.label for one, row in shipped if len({round(g.mean_forward_passes, 6) for g in row.groups}) == 1]
     if fixed:
         takes = "takes" if len(fixed) == 1 else "take"
-        said.append(f"{' and '.join(fixed)} always {takes} the same number, however hard the problem.")
+        names = " and ".join(f"{one.label} ({row.groups[0].mean_forward_passes:.0f})" for one, row in fixed)
+        said.append(f"{names} always {takes} the same number, however hard the problem.")
     return said

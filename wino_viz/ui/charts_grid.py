@@ -36,7 +36,7 @@ def grid(files: Sequence[ResultFile], here: Sequence[Row], usual: Usual, main: s
     right = heat(lambda row: row.accuracy, percent, BLUES)
     passes = heat(lambda row: row.mean_forward_passes, lambda value: f"{value:.1f}", OCHRES)
     plots = (Plot("accuracy", right, picks=True), Plot("forward passes", passes, picks=True))
-    return Chart(plots, tuple(_sentences(shipped, marked)))
+    return Chart(plots, tuple(_sentences(shipped or measured, marked, "shipped" if shipped else "measured")))
 
 
 def _is_wino(row: Row) -> bool:
@@ -120,11 +120,12 @@ def _named(key: tuple[float, float]) -> str:
     return f"τ1 {key[0]:g} with τ2 {key[1]:g}"
 
 
-def _sentences(shipped: dict[tuple[float, float], Row], marked: tuple[Any, Any]) -> list[str]:
+def _sentences(cells: dict[tuple[float, float], Row], marked: tuple[Any, Any], how: str) -> list[str]:
+    """`cells` are the shipped ones, or where there are none those measured here; `how` says which."""
     said = [
         "τ1 is how sure a draft must be, τ2 how sure the check must be that it stays; at τ2 = 0 nothing is taken back."
     ]
-    judged = {key: row for key, row in shipped.items() if row.accuracy is not None}
+    judged = {key: row for key, row in cells.items() if row.accuracy is not None}
     if judged:
         best = max(judged, key=lambda key: (judged[key].accuracy, -judged[key].mean_forward_passes))
         fewest = min(judged, key=lambda key: (judged[key].mean_forward_passes, -judged[key].accuracy))
@@ -143,8 +144,10 @@ def _sentences(shipped: dict[tuple[float, float], Row], marked: tuple[Any, Any])
             said.append(
                 f"{within} of the {len(judged)} cells lie within that interval: small differences may be chance."
             )
-    if counts := sorted({row.n for row in shipped.values()}):
-        said.append(f"Every shipped cell rests on {' or '.join(map(str, counts))} problems.")
-    if marked in shipped:
+    if counts := sorted({row.n for row in cells.values()}):
+        problems = "problem" if counts == [1] else "problems"
+        here = "" if how == "shipped" else " here"
+        said.append(f"Every {how} cell rests on {' or '.join(map(str, counts))} {problems}{here}.")
+    if marked in cells:
         said.append("The framed cell is the preset.")
     return said

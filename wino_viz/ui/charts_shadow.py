@@ -26,7 +26,9 @@ def shadow(files: Sequence[ResultFile], here: Rows, main: str) -> Chart:
         Plot("time", _plot(rows, here, blocks, "ms", "ms", "milliseconds per forward pass")),
         Plot("memory", _plot(rows, here, blocks, "mb", "MB", "megabytes beside the weights")),
     )
-    return Chart(plots, tuple(_sentences([row for row in rows if _blocks(row) == blocks[0]])))
+    return Chart(
+        plots, tuple(_sentences([row for row in rows or here if _blocks(row) == blocks[0]], measured=not rows))
+    )
 
 
 def _blocks(row: Mapping[str, Any]) -> int:
@@ -79,16 +81,18 @@ def _tip(row: Mapping[str, Any], label: str, column: str, unit: str, here: bool)
     )
 
 
-def _sentences(rows: Rows) -> list[str]:
+def _sentences(rows: Rows, measured: bool) -> list[str]:
     said = [
         "With WINO every pass also works through a second copy of the block that is being decoded: the shadow block."
     ]
     if rows:
         last = rows[-1]
+        where = "Measured here, so far nowhere else. " if measured else ""
+        without = "" if measured else " (dotted)"
         said.append(
-            f"At {last['tokens']:g} tokens with a shadow of {last['shadow_tokens']:g}, a pass takes "
+            f"{where}At {last['tokens']:g} tokens with a shadow of {last['shadow_tokens']:g}, a pass takes "
             f"{last['time_ratio']:.2f} times as long, and {last['memory_ratio']:.3f} times the memory, the model’s weights "
-            f"included. As many tokens without a shadow (dotted) take {last['full_attention_ms'] / last['plain_ms']:.2f} "
+            f"included. As many tokens without a shadow{without} take {last['full_attention_ms'] / last['plain_ms']:.2f} "
             "times as long."
         )
     return said

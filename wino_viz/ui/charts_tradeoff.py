@@ -18,6 +18,7 @@ from wino_viz.ui.charts import (
     accuracy_axis,
     error_bars,
     figure,
+    here_words,
     key_to_measured,
     marks,
     percent,
@@ -51,7 +52,10 @@ def tradeoff(files: Sequence[ResultFile], here: Sequence[Row], usual: Usual, mai
         "range": [-0.06, log10(most * 1.25)],
     }
     made = figure(traces, x, accuracy_axis(rows))
-    return Chart((Plot("accuracy against step reduction", made),), tuple(_sentences(files, series, front, usual, main)))
+    words = _sentences(files, series, front, usual, main)
+    if not shipped and (own := here_words(here, main)):
+        words.append(own)
+    return Chart((Plot("accuracy against step reduction", made),), tuple(words))
 
 
 def pareto(rows: Sequence[Row]) -> list[Row]:
@@ -132,7 +136,7 @@ def _compared(pair: Mapping[str, Any]) -> str:
         return f"{same}, both were right on the same ones."
     sure = "hardly explains" if pair["p_value"] < 0.05 else "may well explain"
     return (
-        f"{same}, WINO alone was right {_times(wino)} and standard alone {_times(standard)}, a difference that chance {sure} "
+        f"{same}, WINO alone was right {_times(wino)} and Standard alone {_times(standard)}, a difference that chance {sure} "
         f"(McNemar’s p = {pair['p_value']:.2g})."
     )
 

@@ -9,13 +9,15 @@ from typing import Any
 
 import gradio as gr
 
-from wino_viz.ui.decode_tab import on_end, shown_parts
+from wino_viz.model_menu import ModelMenu
+from wino_viz.ui.decode_tab import ON_REFUSED, on_end, on_run, shown_parts
 from wino_viz.ui.decoder_form import NONE, PLUS, WINO, DecoderForm, decoder_choices
 from wino_viz.ui.examples import Example, best_example, most_telling_pass, recorded_together
 from wino_viz.ui.forms import HIDDEN, MODEL_QUEUE, CanvasForm, Forms, ProblemForm
+from wino_viz.ui.model_form import ModelForm
 from wino_viz.ui.player import MOST_LANES, Player, clear_message, lanes_message
 from wino_viz.ui.watching import Current, figures_row, watch
-from wino_viz.ui.widgets import Figures, Notice, figures, say
+from wino_viz.ui.widgets import Figures, Fold, Notice, figures, say
 
 LANES = (("compare-left", "First decoder"), ("compare-right", "Second decoder"), ("compare-third", "Third decoder"))
 # What is worth seeing side by side, each filled in by one press; the last is how the tab opens.
@@ -23,11 +25,11 @@ WITHOUT_PLUS = (("standard", "threshold", WINO), ("standard", WINO, NONE))
 WITH_PLUS = (("standard", WINO, NONE), ("threshold", WINO, PLUS))
 RECORDED = "Below: recorded. Press Run to decode anew."
 MATCHED = "Threshold gets WINO’s τ1: the same lenient drafting, never checked. Press Run."
-ON_RUN = "(...values) => { winoPage.onRun('compare'); return values; }"
 
 
-def compare_tab(session: Any, examples: Sequence[Example], plus: Any = None) -> None:
+def compare_tab(menu: ModelMenu, examples: Sequence[Example], plus: Any = None) -> None:
     """Builds the tab inside the page that is being made; `plus` has the model of the choice WINO+."""
+    session = menu.home
     choices = {choice.key: choice for choice in decoder_choices(session, plus)}
     sets = WITHOUT_PLUS if plus is None else WITH_PLUS
     opening = sets[-1]
@@ -35,8 +37,10 @@ def compare_tab(session: Any, examples: Sequence[Example], plus: Any = None) -> 
     recorded = recorded_together(examples, [(choice.rule, choice.key == PLUS) for choice in lanes])
     shown = recorded[0] if recorded else best_example(examples)
     first = [example.trace.decoder for example in recorded] or [_matched(key, choices) for key in opening]
-    with gr.Row(elem_classes="wv-panel compare-form"):
+    with gr.Row(elem_classes=["wv-panel", "compare-form", "foldable"]):
+        Fold("Problem and decoders")
         with gr.Column(min_width=280, elem_classes="compare-problem"):
+            model = ModelForm(menu, "compare")
             problem = ProblemForm(
                 session, "compare", shown.record if shown else session.new_problem(4, 0, session.tasks[0])
             )
@@ -58,45 +62,53 @@ def compare_tab(session: Any, examples: Sequence[Example], plus: Any = None) -> 
             notice = Notice(say(RECORDED if recorded else "Press Run."), elem_id="compare-notice")
         with gr.Column(min_width=240, elem_classes="compare-canvas"):
             canvas = CanvasForm(session, "compare")
-    table = Figures(_recorded_figures(session, recorded), label="Figures side by side", elem_id="compare-figures")
     player = Player(_recorded(session, recorded), lanes=MOST_LANES, fold_prompt=True, elem_id="compare-player")
+    table = Figures(_recorded_figures(session, recorded), label="Figures side by side", elem_id="compare-figures")
 
-    current = gr.State(Current())
-    forms = Forms(decoders, canvas, matched=True)
+    press, current = gr.Number(visible=False), gr.State(Current())
+    forms = Forms(decoders, canvas, model, matched=True)
 
-    def run_all(current: Current, task: str, prompt: str, record: dict, *values: Any) -> Iterator[tuple]:
+    def run_all(press: Any, current: Current, task: str, prompt: str, record: dict, *values: Any) -> Iterator[tuple]:
         def start() -> list[Any]:
             asked = problem.read(prompt, record)
             chosen, size = forms.read(problem.known(asked), task, values)
             return [each.start(prompt, **size, record=asked) for each in chosen]
 
-        for update in watch(current, start, forms.loaded(values)):
+        for update in watch(current, start, forms.loaded(values), press=press):
             yield *shown_parts(update), gr.skip() if update.rows is None else figures(update.rows)
 
     def make_room(current: Current) -> tuple:
         current.end()
         return clear_message(), say("A new problem: press Run."), figures([])
 
-    def choose(names: Sequence[str], current: Current, task: str, prompt: str, record: dict) -> tuple:
+    def choose(
+        names: Sequence[str], current: Current, task: str, prompt: str, record: dict, name: str, preset: str
+    ) -> tuple:
         with suppress(ValueError):  # Run says what is wrong with the problem
             task = problem.known(problem.read(prompt, record))
         said = MATCHED if "threshold" in names else "Press Run."
-        return gr.skip() if current.run else say(said), *forms.choose(task, names)
+        try:
+            return gr.skip() if current.run else say(said), *forms.choose(task, names, name, preset)
+        except ValueError as error:  # a browser may send anything
+            return say(str(error), "error"), *(gr.skip() for _ in forms.parts)
 
     running = run.click(
         run_all,
-        [current, *problem.inputs, *forms.parts],
+        [press, current, *problem.inputs, *forms.parts],
         [player, notice, table],
-        js=ON_RUN,
+        js=on_run("winoPage.onRun('compare')"),
         trigger_mode="multiple",
         **MODEL_QUEUE,
         **HIDDEN,
     )
-    on_end(running, stop_button, current, player, notice)
+    on_end(running, stop_button, press, current, player, notice)
+    running.failure(None, js=ON_REFUSED % "compare", **HIDDEN)
     problem.on_new(make_room, [current], [player, notice, table], forms)
     problem.on_typed(current, notice, forms)
+    forms.on_model(current, problem, notice, [running])
     for button, names in zip(buttons, sets, strict=True):
-        button.click(partial(choose, names), [current, *problem.inputs], [notice, *forms.parts], **HIDDEN)
+        asked = [current, *problem.inputs, *model.inputs]
+        button.click(partial(choose, names), asked, [notice, *forms.parts], **HIDDEN)
 
 
 def _matched(key: str, choices: Mapping[str, Any]) -> dict[str, Any]:
@@ -105,8 +117,7 @@ def _matched(key: str, choices: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _name(names: Sequence[str], choices: Mapping[str, Any]) -> str:
-    labels = [choices[name].label for name in names if name != NONE]
-    return ", ".join([labels[0], *(label.lower() if label == "Threshold" else label for label in labels[1:])])
+    return ", ".join(choices[name].label for name in names if name != NONE)
 
 
 def _recorded(session: Any, recorded: Sequence[Example]) -> str | None:

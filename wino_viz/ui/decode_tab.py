@@ -9,19 +9,31 @@ from typing import Any
 
 import gradio as gr
 
+from wino_viz.model_menu import ModelMenu
+from wino_viz.names import decoder_words
 from wino_viz.tasks.registry import prompt_of
 from wino_viz.ui.decoder_form import WINO, DecoderForm, decoder_choices
 from wino_viz.ui.examples import Example, best_example
 from wino_viz.ui.forms import HIDDEN, MODEL_QUEUE, CanvasForm, Forms, ProblemForm
+from wino_viz.ui.model_form import ModelForm
 from wino_viz.ui.player import Player, clear_message
 from wino_viz.ui.take import take_away
-from wino_viz.ui.watching import Current, Update, broken_off, decoder_words, stop, watch
-from wino_viz.ui.widgets import Notice, say
+from wino_viz.ui.watching import Current, Update, broken_off, stop, watch
+from wino_viz.ui.widgets import Fold, Notice, say
 
 OWN = -1  # in the list of examples: none of them
 
-# What the browser does at once, before the server answers.
-ON_RUN = "(...values) => { winoPage.onRun('decode'); return values; }"
+# What the browser does at once, before the server answers, and where the queue is full and no answer comes; the first value
+# that it sends is the number of the press on Run.
+ON_REFUSED = "() => { winoPage.onRefused('%s'); }"
+ON_STOP = "(press, ...values) => [winoPage.onStop(), ...values]"
+
+
+def on_run(press: str) -> str:
+    """What the browser does when Run is pressed; `press` is a call that returns the number."""
+    return (
+        f"async (_, ...values) => {{ const press = {press}; await winoPage.afterStop(); return [press, ...values]; }}"
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,15 +67,16 @@ class DecodeTab:
             problem = (gr.skip(),) * len(self.problem.parts)
         words = say(f"{decoder_words(settings.to_dict())}, chosen in Explore: press Run.")
         usual = {**self.decoder.usual(task), settings.name: settings}
-        form = (*self.decoder.fill(usual, settings.name), *self.forms.canvas.fit(task))
+        form = (*self.decoder.fill(usual, settings.name), *self.forms.canvas.fit(task), *self.forms.model.home())
         return clear_message(), words, OWN, *problem, *form
 
 
-def decode_tab(session: Any, examples: Sequence[Example], plus: Any = None) -> DecodeTab:
+def decode_tab(menu: ModelMenu, examples: Sequence[Example], plus: Any = None) -> DecodeTab:
     """Builds the tab inside the page that is being made; `plus` has the model of the choice WINO+."""
+    session = menu.home
     shown = best_example(examples)
     with gr.Row(elem_classes="sides"):
-        with gr.Column(scale=0, min_width=300, elem_classes="wv-panel"):
+        with gr.Column(scale=0, min_width=300, elem_classes=["wv-panel", "foldable"]):
             choice = gr.Dropdown(
                 [("none: a run of your own", OWN), *((example.title, n) for n, example in enumerate(examples))],
                 value=examples.index(shown) if shown else OWN,
@@ -72,6 +85,8 @@ def decode_tab(session: Any, examples: Sequence[Example], plus: Any = None) -> D
                 visible=bool(examples),
                 elem_id="decode-examples",
             )
+            Fold("Problem and decoder")
+            model = ModelForm(menu, "decode")
             problem = ProblemForm(
                 session, "decode", shown.record if shown else session.new_problem(4, 0, session.tasks[0])
             )
@@ -89,16 +104,16 @@ def decode_tab(session: Any, examples: Sequence[Example], plus: Any = None) -> D
             )
             take_away("decode-player")
 
-    current = gr.State(Current())
-    forms = Forms([decoder], canvas)
+    press, current = gr.Number(visible=False), gr.State(Current())
+    forms = Forms([decoder], canvas, model)
 
-    def run_one(current: Current, task: str, prompt: str, record: dict, *values: Any) -> Iterator[tuple]:
+    def run_one(press: Any, current: Current, task: str, prompt: str, record: dict, *values: Any) -> Iterator[tuple]:
         def start() -> list[Any]:
             asked = problem.read(prompt, record)
             [chosen], size = forms.read(problem.known(asked), task, values)
             return [chosen.start(prompt, **size, record=asked)]
 
-        for update in watch(current, start, forms.loaded(values)):
+        for update in watch(current, start, forms.loaded(values), press=press):
             yield *shown_parts(update), OWN if update.player else gr.skip()
 
     def show_example(current: Current, index: int) -> tuple:
@@ -108,7 +123,7 @@ def decode_tab(session: Any, examples: Sequence[Example], plus: Any = None) -> D
         example = examples[index]
         record, trace = example.record, example.trace
         message = example.message(play=True, verdict=session.judge(record, trace.text))
-        values = (*decoder.show(trace), *canvas.show(trace))
+        values = (*decoder.show(trace), *canvas.show(trace), *model.show(trace))
         return message, say(about(example)), *problem.show(record), *values
 
     def make_room(current: Current) -> tuple:
@@ -122,19 +137,21 @@ def decode_tab(session: Any, examples: Sequence[Example], plus: Any = None) -> D
 
     watching = run.click(
         run_one,
-        [current, *problem.inputs, *forms.parts],
+        [press, current, *problem.inputs, *forms.parts],
         [player, notice, choice],
-        js=ON_RUN,
+        js=on_run("winoPage.onRun('decode')"),
         trigger_mode="multiple",
         **MODEL_QUEUE,
         **HIDDEN,
     )
-    on_end(watching, stop_button, current, player, notice)
+    on_end(watching, stop_button, press, current, player, notice)
+    watching.failure(None, js=ON_REFUSED % "decode", **HIDDEN)
     problem.new.click(None, cancels=[watching], **HIDDEN)  # also a run that still waits for its turn
     if isinstance(problem.task, gr.Radio):
         problem.task.input(None, cancels=[watching], **HIDDEN)
     problem.on_new(make_room, [current], [player, notice, choice], forms)
     problem.on_typed(current, notice, forms)
+    forms.on_model(current, problem, notice, [watching])
     problem.prompt.change(
         still_its_text, [choice, problem.prompt], choice, queue=False, trigger_mode="always_last", **HIDDEN
     )
@@ -158,15 +175,23 @@ def shown_parts(update: Update) -> tuple:
     return update.player or gr.skip(), update.notice or gr.skip()
 
 
-def on_end(watching: Any, button: gr.Button, current: gr.State, player: Player, notice: Notice) -> None:
+def on_end(
+    watching: Any, button: gr.Button, press: gr.Number, current: gr.State, player: Player, notice: Notice
+) -> None:
     """`button` stops the run of `watching`, also one that still waits for its turn; a run that fails says so."""
 
     button.click(
-        lambda current: shown_parts(stop(current)),
-        current,
+        lambda press, current: shown_parts(stop(current, press)),
+        [press, current],
         [player, notice],
+        js=ON_STOP,
+        trigger_mode="multiple",
         cancels=[watching],
         concurrency_limit=None,
         **HIDDEN,
     )
-    watching.failure(lambda current: shown_parts(broken_off(current)), current, [player, notice], **HIDDEN)
+
+    def broken(current: Current) -> tuple:
+        return shown_parts(broken_off(current))
+
+    watching.failure(broken, current, [player, notice], queue=False, **HIDDEN)  # a full queue would refuse it, too

@@ -17,9 +17,10 @@ from typing import Any
 
 import gradio as gr
 
-from wino_viz.plus import RULE, is_wino_plus
+from wino_viz.models.files import is_wino_plus
+from wino_viz.names import NAMES, decoder_name
+from wino_viz.plus import RULE
 
-RULES = {"standard": "Standard", "threshold": "Threshold", "factor": "Factor", "prophet": "Prophet", "wino": "WINO"}
 WINO, PLUS, NONE = "wino", "wino-plus", "none"
 REMASKING = [("most confident", "low_confidence"), ("at random", "random")]
 MOST_TOKENS_PER_STEP = 32
@@ -47,9 +48,13 @@ class DecoderChoice:
     rule: str
     session: Any
 
-    def usual(self, task: str | None = None) -> Any:
-        """The settings that suit a task: those of the model's preset."""
-        return self.session.settings(self.rule, task)
+    def usual(self, task: str | None = None, chosen: Any = None) -> Any:
+        """The settings that suit a task: those of the model's preset. `chosen` is as in `on`."""
+        return self.on(chosen).settings(self.rule, task)
+
+    def on(self, chosen: Any = None) -> Any:
+        """The session to decode with where that of another model is chosen; WINO+ stays on its own model."""
+        return self.session if chosen is None or self.key == PLUS else chosen
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,8 +71,8 @@ class Chosen:
 
 def decoder_choices(session: Any, plus: Any = None) -> list[DecoderChoice]:
     """Every rule on the model of `session`, and WINO+ where `plus` has its model."""
-    choices = [DecoderChoice(rule, label, rule, session) for rule, label in RULES.items()]
-    return choices if plus is None else [*choices, DecoderChoice(PLUS, "WINO+", RULE, plus)]
+    choices = [DecoderChoice(rule, label, rule, session) for rule, label in NAMES.items()]
+    return choices if plus is None else [*choices, DecoderChoice(PLUS, decoder_name(RULE, plus.model), RULE, plus)]
 
 
 class DecoderForm:
@@ -87,7 +92,7 @@ class DecoderForm:
         first: Mapping[str, Any] | None = None,
         optional: bool = False,
     ) -> None:
-        self.choices = {choice.key: choice for choice in choices}
+        self.choices, self.optional = {choice.key: choice for choice in choices}, optional
         names = [(choice.label, choice.key) for choice in choices]
         looks = ["segments", "which-decoder", f"decoders-{len(names)}"]
         if optional:
@@ -99,20 +104,26 @@ class DecoderForm:
                 with gr.Column(elem_classes=f"for-{choice.key}", min_width=200):
                     begins = choice.usual().to_dict() | dict((first or {}) if choice.key == chosen else {})
                     components[choice.key] = _controls(choice.rule, SimpleNamespace(**begins))
+        self._labels = {(key, name): part.label for key, own in components.items() for name, part in own.items()}
         self.keys = [(key, setting) for key, own in components.items() for setting in own]
         self.inputs = [self.name, *(component for own in components.values() for component in own.values())]
 
-    def read(self, name: str, *values: Any) -> Chosen | None:
-        """What is chosen, from the values of `inputs`; None where that is none. ValueError with one sentence."""
+    def read(self, name: str, *values: Any, session: Any = None) -> Chosen | None:
+        """What is chosen, from the values of `inputs`; None where that is none. ValueError with one sentence.
+
+        `session` has the model to decode with, where it is not the choice's own.
+        """
         if name == NONE:
             return None
         said = {setting: value for (owner, setting), value in zip(self.keys, values, strict=True) if owner == name}
+        refuse_empty({self._labels[name, setting]: value for setting, value in said.items()})
         choice = self.choices[name]
-        return Chosen(choice.session, choice.session.settings(choice.rule, **said))
+        chosen = choice.on(session)
+        return Chosen(chosen, chosen.settings(choice.rule, **said))
 
-    def usual(self, task: str) -> dict[str, Any]:
-        """The settings of every choice that suit a task."""
-        return {key: choice.usual(task) for key, choice in self.choices.items()}
+    def usual(self, task: str, session: Any = None) -> dict[str, Any]:
+        """The settings of every choice that suit a task, on the model of `session` where one is given."""
+        return {key: choice.usual(task, session) for key, choice in self.choices.items()}
 
     def fill(self, usual: Mapping[str, Any], name: Any = None) -> tuple:
         """Values of `inputs` for the settings of every choice; the choice among them stays unless it is named."""
@@ -130,6 +141,13 @@ class DecoderForm:
         kin = is_wino_plus(trace.model)
         best = min(fits, key=lambda c: (c.session.model != trace.model, (c.key == PLUS) != kin), default=None)
         return best and best.key
+
+
+def refuse_empty(values: Mapping[str, Any]) -> None:
+    """Fields that were emptied are None: ValueError with one sentence for the first of them, by its label."""
+    for label, value in values.items():
+        if value is None:
+            raise ValueError(f"“{label}” is empty: it needs a number")
 
 
 def _controls(rule: str, usual: Any) -> dict[str, Any]:

@@ -15,13 +15,13 @@ import gradio as gr
 
 from wino_viz.evaluation.result_files import GRID, TRADEOFF
 from wino_viz.evaluation.sweeps import grid_specs, spec_of, tradeoff_specs
+from wino_viz.names import decoder_words
 from wino_viz.provenance import commit, machine, versions
 from wino_viz.shadow_cost import bench_shadow, usual_shapes
 from wino_viz.ui import measuring
 from wino_viz.ui.decoder_form import WINO, DecoderChoice
 from wino_viz.ui.figures import Run
 from wino_viz.ui.measuring import Measuring, Part, Sample, Update
-from wino_viz.ui.watching import decoder_words
 from wino_viz.ui.widgets import progress
 
 COUNTS = [1, 5, 10, 20, 50]

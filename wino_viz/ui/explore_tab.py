@@ -27,8 +27,8 @@ INTRO = (
     "Every point is measured on problems that the model was never trained on, and every figure can be measured again here. "
     "With few problems the bars are long: that is how much a small sample leaves open."
 )
-# After a cell was picked: the keyboard goes on where Run is.
-TO_RUN = "() => winoPage.focusWhenShown('#decode-run')"
+# After a cell was picked: its values are seen, and the keyboard goes on where Run is.
+TO_RUN = "() => winoPage.showRun('decode')"
 
 
 def explore_tab(

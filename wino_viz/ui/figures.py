@@ -17,13 +17,12 @@ from typing import Any
 
 from wino_viz.decoding import DECODERS
 from wino_viz.evaluation.result_files import GRID, SHADOW, TRADEOFF, Counted, ResultFile, Results, Row, row_of
-from wino_viz.models.files import read_presets
+from wino_viz.models.presets import read_presets
 from wino_viz.provenance import weights_checksum
 from wino_viz.trace import dumps
 
 MODELS = Path(__file__).parents[2] / "assets" / "models"
 REPORTED = Path(__file__).parents[2] / "assets" / "reported.json"
-NAMES = {"standard": "Standard", "threshold": "Threshold", "factor": "Factor", "prophet": "Prophet", "wino": "WINO"}
 DECIMALS = 4
 MAKE, MAKE_SHADOW = "make results", "python -m wino_viz bench --shadow --out assets/results/shadow.json"
 

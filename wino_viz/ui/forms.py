@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import accumulate, pairwise
 from typing import Any
@@ -18,7 +18,8 @@ import gradio as gr
 from wino_viz import untrusted
 from wino_viz.problems import about, asked_problem, read_problem
 from wino_viz.tasks.registry import prompt_of
-from wino_viz.ui.decoder_form import WINO, AnySlider, Chosen, DecoderForm
+from wino_viz.ui.decoder_form import NONE, PLUS, WINO, AnySlider, Chosen, DecoderForm, refuse_empty
+from wino_viz.ui.model_form import ModelForm
 from wino_viz.ui.watching import refusal
 from wino_viz.ui.widgets import say
 
@@ -31,8 +32,10 @@ STEPS = [(f"{n} steps", n) for n in range(2, 7)]
 LONGEST_GENERATION, LONGEST_BLOCK, LENGTH_STEP = 256, 256, 8
 HOTTEST = 2.0
 
-# Every event of the model shares these: so many decodings at once, whoever asks for them.
-MODEL_QUEUE: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 4}
+# Every event of the model shares these: so many decodings at once, whoever asks for them. They take turns pass by pass
+# (wino_viz/serving.py), and each holds a thread.
+DECODING = 64
+MODEL_QUEUE: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": DECODING}
 HIDDEN: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
 
@@ -60,7 +63,7 @@ class ProblemForm:
             self.prompt = gr.Textbox(
                 prompt,
                 label="Problem",
-                info=LEARNED if len(tasks) == 1 else f"The small model knows only problems like these. {BARE}",
+                info=self.about(),
                 lines=4,
                 max_lines=10,
                 elem_id=f"{prefix}-prompt",
@@ -80,6 +83,11 @@ class ProblemForm:
 
         self.inputs = [self.task, self.prompt, self.record]
         self.parts = [*self.inputs, self._looked_at]
+
+    def about(self) -> str:
+        """What stands below the problem of the embedded model."""
+        one = len(self._session.tasks) == 1
+        return LEARNED if one else f"The small model knows only problems like these. {BARE}"
 
     def show(self, record: dict[str, Any]) -> tuple:
         """Values of `parts` that show a record."""
@@ -169,32 +177,87 @@ class ProblemForm:
 
 
 class Forms:
-    """What a tab fills in beside the problem: its decoders, and the canvas that they share.
+    """What a tab fills in beside the problem: its decoders, the canvas that they share, and the model that they run on.
 
+    `choices` are what a task's usual values hang on: the decoders chosen, the model, and its named settings.
     `matched`: beside WINO, threshold usually has WINO's τ1 as its τ: the same lenient drafting, without the verification.
     """
 
-    def __init__(self, decoders: Sequence[DecoderForm], canvas: CanvasForm, matched: bool = False) -> None:
-        self.decoders, self.canvas, self._matched = decoders, canvas, matched
-        self.parts = [component for form in (*decoders, canvas) for component in form.inputs]
-        self.choices = [form.name for form in decoders]
+    def __init__(
+        self, decoders: Sequence[DecoderForm], canvas: CanvasForm, model: ModelForm, matched: bool = False
+    ) -> None:
+        self.decoders, self.canvas, self.model, self._matched = decoders, canvas, model, matched
+        self.parts = [component for form in (*decoders, canvas, model) for component in form.inputs]
+        self.choices = [*(form.name for form in decoders), *model.inputs]
         ends = list(accumulate(len(form.inputs) for form in decoders))
         self._slices = [slice(*pair) for pair in pairwise([0, *ends])]
-        self._canvas = slice(ends[-1], None)
+        self._canvas = slice(ends[-1], -len(model.inputs))
 
-    def fit(self, task: str, chosen: Sequence[str]) -> tuple:
-        """Values of `parts` that suit a task; what is chosen among the decoders stays."""
-        return self._fill(task, chosen, [None] * len(chosen), self.canvas.fit(task))
+    def fit(self, task: str, choices: Sequence[str]) -> tuple:
+        """Values of `parts` that suit a task; what is chosen stays. `choices` are the values of `choices`."""
+        names, (model, preset) = choices[:-2], choices[-2:]
+        try:
+            session, preset = self.model.session(model), self.model.known(model, preset)
+        except ValueError:  # Run says what is wrong
+            return (gr.skip(),) * len(self.parts)
+        size = self.canvas.fit(preset or task, session)
+        return self._fill(preset or task, names, [None] * len(names), size, session)
 
-    def choose(self, task: str, chosen: Sequence[str]) -> tuple:
-        """Values of `parts` that choose these decoders, with what suits a task; the canvas stays."""
-        return self._fill(task, chosen, chosen, (gr.skip(),) * len(self.canvas.inputs))
+    def choose(self, task: str, names: Sequence[str], model: str, preset: str) -> tuple:
+        """Values of `parts` that choose these decoders, with what suits a task; canvas and model stay."""
+        session, preset = self.model.session(model), self.model.known(model, preset)
+        return self._fill(preset or task, names, names, (gr.skip(),) * len(self.canvas.inputs), session)
+
+    def fit_model(self, task: str, choices: Sequence[str]) -> tuple:
+        """Values of `parts` after another model was chosen: what suits it. WINO+ belongs to the embedded model alone."""
+        model = choices[-2]
+        session = self.model.session(model)
+        listed = self.model.menu.is_listed(model)
+        names = [
+            (WINO if not form.optional else NONE) if name == PLUS and listed else name
+            for form, name in zip(self.decoders, choices[:-2], strict=True)
+        ]
+        learned = "" if listed else self.canvas.learned
+        size = self.canvas.fit_model(task, session, self.model.longest(model), learned)
+        return *self._fill(task, names, names, size, session)[:-2], gr.skip(), self.model.presets(model)
+
+    def on_model(self, current: gr.State, problem: ProblemForm, notice: Any, cancels: Sequence[Any]) -> None:
+        """A model is loaded when it is chosen, and what hangs on it follows; one that can't be leaves things as they were."""
+        form = self.model
+
+        def choose(current: Any, kept: str, task: str, *choices: str) -> Iterator[tuple]:
+            nothing, model = (gr.skip(),) * len(self.parts), choices[-2]
+            rest = (gr.skip(), *nothing)
+            current.end()
+            for update in form.load(model):
+                if update.done is None:
+                    yield update.notice or gr.skip(), update.progress, gr.skip(), *rest
+                elif update.done:
+                    about = gr.update(info=form.about(model, problem.about()))
+                    yield update.notice, update.progress, model, about, *self.fit_model(task, choices)
+                else:
+                    back = (*nothing[:-2], kept, gr.skip())
+                    yield update.notice, update.progress, gr.skip(), gr.skip(), *back
+
+        def preset(task: str, *choices: str) -> tuple:
+            return self.fit(task, choices)
+
+        inputs = [current, form.kept, problem.task, *self.choices]
+        outputs = [notice, form.told, form.kept, problem.prompt, *self.parts]
+        form.name.input(choose, inputs, outputs, cancels=cancels, concurrency_limit=None, **HIDDEN)
+        form.preset.input(preset, [problem.task, *self.choices], self.parts, queue=False, **HIDDEN)
 
     def loaded(self, values: Sequence[Any]) -> bool:
         """Whether the models of what is chosen are loaded, from the values of `parts`."""
         names = [values[part][0] for part in self._slices]
+        try:
+            session = self.model.session(values[-2])
+        except ValueError:  # the run says what is wrong
+            return True
         used = [
-            form.choices[name].session for form, name in zip(self.decoders, names, strict=True) if name in form.choices
+            form.choices[name].on(session)
+            for form, name in zip(self.decoders, names, strict=True)
+            if name in form.choices
         ]
         return all(session.loaded for session in used)
 
@@ -205,25 +268,33 @@ class Forms:
         it), that one's presets count. ValueError with one sentence.
         """
         parts, size = [values[part] for part in self._slices], self.canvas.read(*values[self._canvas])
-        if suits == task:
-            read = [form.read(*part) for form, part in zip(self.decoders, parts, strict=True)]
-            return [chosen for chosen in read if chosen is not None], size
+        session = self.model.session(values[-2])
+        preset = self.model.known(*values[-2:])
         names = [part[0] for part in parts]
-        filled = zip(self.decoders, names, self._usual(suits, names), strict=True)
-        chosen = [Chosen(form.choices[name].session, usual[name]) for form, name, usual in filled if name in usual]
-        return chosen, size | self.canvas.lengths(suits)
+        if PLUS in names and self.model.menu.is_listed(session.model):
+            raise ValueError(f"WINO+ here is a small model of its own: choose another decoder for {session.model}")
+        size |= {"preset": preset} if preset else {}
+        if suits == task or preset:
+            read = [form.read(*part, session=session) for form, part in zip(self.decoders, parts, strict=True)]
+            return [chosen for chosen in read if chosen is not None], size
+        filled = zip(self.decoders, names, self._usual(suits, names, session), strict=True)
+        chosen = [Chosen(form.choices[name].on(session), usual[name]) for form, name, usual in filled if name in usual]
+        return chosen, size | self.canvas.lengths(suits, session)
 
-    def _usual(self, task: str, chosen: Sequence[str]) -> list[dict[str, Any]]:
+    def _usual(self, task: str, chosen: Sequence[str], session: Any) -> list[dict[str, Any]]:
         """Per form, the settings of every choice that suit a task."""
-        usual = [form.usual(task) for form in self.decoders]
+        usual = [form.usual(task, session) for form in self.decoders]
         if self._matched and WINO in chosen:
             for settings in usual:
                 settings["threshold"] = replace(settings["threshold"], tau=settings[WINO].tau1)
         return usual
 
-    def _fill(self, task: str, chosen: Sequence[str], names: Sequence[str | None], canvas: tuple) -> tuple:
-        filled = zip(self.decoders, self._usual(task, chosen), names, strict=True)
-        return *(value for form, usual, name in filled for value in form.fill(usual, name)), *canvas
+    def _fill(
+        self, task: str, chosen: Sequence[str], names: Sequence[str | None], canvas: tuple, session: Any
+    ) -> tuple:
+        filled = zip(self.decoders, self._usual(task, chosen, session), names, strict=True)
+        decoders = (value for form, usual, name in filled for value in form.fill(usual, name))
+        return *decoders, *canvas, *(gr.skip() for _ in self.model.inputs)
 
 
 class CanvasForm:
@@ -233,6 +304,7 @@ class CanvasForm:
         self, session: Any, prefix: str, lengths: tuple[int, int] | None = None, learned: str = "The model learned 128."
     ) -> None:
         self._session = session
+        self.learned = learned
         gen_length, block_length = lengths or (session.gen_length, session.block_length)
         with gr.Accordion("Lengths and chance", open=False, elem_id=f"{prefix}-more"):
             self.gen_length = AnySlider(
@@ -257,21 +329,29 @@ class CanvasForm:
             self.seed = gr.Number(0, label="Seed", precision=None, info="Of what is left to chance.")
         self.inputs = [self.gen_length, self.block_length, self.temperature, self.seed]
 
-    def fit(self, task: str) -> tuple:
+    def fit(self, task: str, session: Any = None) -> tuple:
         """Values of `inputs` that suit a task: its lengths, the rest as it is."""
-        return *self._session.lengths(task), gr.skip(), gr.skip()
+        return *(session or self._session).lengths(task), gr.skip(), gr.skip()
 
-    def lengths(self, task: str) -> dict[str, int]:
+    def fit_model(self, task: str, session: Any, longest: int, learned: str) -> tuple:
+        """The same after another model was chosen: how far the sliders go, and what is said of the length."""
+        gen_length, block_length = session.lengths(task)
+        about = f"Tokens of the answer. {learned}".strip()
+        return (
+            gr.update(value=gen_length, maximum=longest, info=about),
+            gr.update(value=block_length, maximum=longest),
+            gr.skip(),
+            gr.skip(),
+        )
+
+    def lengths(self, task: str, session: Any = None) -> dict[str, int]:
         """The lengths that suit a task, as arguments of `Session.start`."""
-        return dict(zip(("gen_length", "block_length"), self._session.lengths(task), strict=True))
+        return dict(zip(("gen_length", "block_length"), (session or self._session).lengths(task), strict=True))
 
-    @staticmethod
-    def read(gen_length: Any, block_length: Any, temperature: Any, seed: Any) -> dict[str, Any]:
+    def read(self, gen_length: Any, block_length: Any, temperature: Any, seed: Any) -> dict[str, Any]:
         """The canvas arguments of `Session.start` from the values of `inputs`; ValueError for one that is empty."""
         values = {"gen_length": gen_length, "block_length": block_length, "temperature": temperature, "seed": seed}
-        for name, value in values.items():
-            if value is None:
-                raise ValueError(f"{name} is empty: it needs a number")
+        refuse_empty(dict(zip([part.label for part in self.inputs], values.values(), strict=True)))
         return values
 
     @staticmethod

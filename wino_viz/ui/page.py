@@ -14,6 +14,7 @@ from typing import Any
 import gradio as gr
 from gradio.utils import get_upload_folder
 
+from wino_viz.model_menu import ModelMenu
 from wino_viz.pictures import PictureError, open_picture
 from wino_viz.plus import usual_spec
 from wino_viz.problems import known_problem
@@ -22,7 +23,7 @@ from wino_viz.ui.compare_tab import compare_tab
 from wino_viz.ui.decode_tab import decode_tab
 from wino_viz.ui.examples import Example, PictureExample, read_examples, read_picture_examples
 from wino_viz.ui.explore_tab import RESULTS, explore_tab
-from wino_viz.ui.forms import MODEL_QUEUE
+from wino_viz.ui.forms import DECODING, MODEL_QUEUE
 from wino_viz.ui.how_tab import how_tab
 from wino_viz.ui.picture_form import file_bytes
 from wino_viz.ui.picture_tab import picture_tab
@@ -34,7 +35,8 @@ SUBTITLE = (
     "and takes the doubtful ones back."
 )
 FONTS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "Noto Sans", "Arial", "sans-serif")
-WAITING = 32  # runs that may wait for their turn; more are refused with gradio's own message
+WAITING = 64  # events that may wait for a free place; more are refused, and the page says so
+THREADS = DECODING + 32  # so that a Stop finds one, too
 
 
 def theme() -> gr.themes.Base:
@@ -96,6 +98,7 @@ LAUNCH: dict[str, Any] = {
     "ssr_mode": False,
     "share": False,
     "max_file_size": "20mb",
+    "max_threads": THREADS,
 }
 FORGET = (600, 600)  # seconds: how often uploaded files are looked through, and how old one may become
 
@@ -107,37 +110,43 @@ def build_page(
     picture_examples: Sequence[PictureExample] | None = None,
     plus: Any = None,
     results: Path | None = None,
+    menu: ModelMenu | None = None,
 ) -> gr.Blocks:
     """The app; `session` is a wino_viz.session.Session or anything like it. Loads no model.
 
     `pictures` is a second one whose model sees; without it there is no Multimodal tab. `plus` is one whose model is
     decoded as WINO+ (wino_viz.plus); without it there is no such choice. Examples not given are read. `results` is the
-    folder of measured files that the Explore tab draws (assets/results).
+    folder of measured files that the Explore tab draws (assets/results). `menu` has further models to choose from; its
+    embedded ones are `session` and `pictures`.
     """
+    menu = menu or ModelMenu(session, pictures)
     examples = read_examples() if examples is None else list(examples)
     with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=FORGET) as demo:
         gr.HTML(f"<header class='page-head'><h1>{TITLE}</h1><p>{SUBTITLE}</p></header>", elem_id="page-head")
         with gr.Tabs(elem_id="tabs") as tabs:
             with gr.Tab("Decode", id="decode"):
-                decode = decode_tab(session, examples, plus)
+                decode = decode_tab(menu, examples, plus)
             with gr.Tab("Compare", id="compare"):
-                compare_tab(session, examples, plus)
+                compare_tab(menu, examples, plus)
             if pictures is not None:
                 with gr.Tab("Multimodal", id="pictures"):
-                    picture_tab(pictures, read_picture_examples() if picture_examples is None else picture_examples)
+                    picture_tab(menu, read_picture_examples() if picture_examples is None else picture_examples)
             with gr.Tab("Explore", id="explore") as explore:
                 explore_tab(session, decode, tabs, explore, RESULTS if results is None else results, plus)
             with gr.Tab("How it works", id="how"):
                 how_tab(examples)
-        _decode_endpoint([session] if plus is None else [session, plus])
+        _decode_endpoint(menu, plus)
         if pictures is not None:
-            _caption_endpoint(pictures)
+            _caption_endpoint(menu)
     demo.queue(max_size=WAITING)
+    demo.max_threads = THREADS  # where the page is mounted in another app; launch() sets it anew
     return demo
 
 
-def _decode_endpoint(sessions: Sequence[Any]) -> None:
-    by_model = {session.model: session for session in sessions}
+def _decode_endpoint(menu: ModelMenu, plus: Any) -> None:
+    by_model = {name: menu.session(name) for name in menu.names()}
+    if plus is not None:
+        by_model[plus.model] = plus
 
     def decode(
         prompt: str,
@@ -147,24 +156,29 @@ def _decode_endpoint(sessions: Sequence[Any]) -> None:
         temperature: float = 0.0,
         seed: int = 0,
         model: str | None = None,
+        preset: str | None = None,
     ) -> dict:
         """Decode an answer to `prompt` and return its whole trace (the trace file's format, version 1).
 
         decoder is a SPEC: standard, standard:tokens_per_step=4, threshold:tau=0.9, factor:f=1.0, prophet,
         wino:tau1=0.6:tau2=0.9; left out it is wino, for a WINO+ model threshold. model is one of those that the page
-        offers, left out the first. Lengths left out are the model's own. A countdown ("30, 100, 93 -> 23") or a 4x4 sudoku
+        offers, left out the first. preset names settings of a task as in the paper ("gsm8k"), where the model has any. Lengths
+        left out are the model's own. A countdown ("30, 100, 93 -> 23") or a 4x4 sudoku
         (16 digits, 0 for an empty cell) is asked in the words that models learn.
         """
         lengths = {"gen_length": gen_length, "block_length": block_length}
         try:
-            session = sessions[0] if model is None else by_model.get(model) if isinstance(model, str) else None
+            session = menu.home if model is None else by_model.get(model) if isinstance(model, str) else None
             if session is None:
                 known = ", ".join(by_model)
                 raise ValueError(f"there is no model {described(model)} here: choose one of {known}")
             task = known_problem(prompt, None).get("task") if isinstance(prompt, str) else None
             spec = usual_spec(session.model) if decoder is None else decoder
-            settings = session.parse(spec, task if task in session.tasks else None)
-            decoding = session.start(prompt, settings, **lengths, temperature=temperature, seed=seed)
+            if preset is not None:
+                session.named_preset(preset)
+            settings = session.parse(spec, preset or (task if task in session.tasks else None))
+            more = {"temperature": temperature, "seed": seed, "preset": preset}
+            decoding = session.start(prompt, settings, **lengths, **more)
         except ValueError as error:
             raise gr.Error(str(error), print_exception=False) from None
         return _whole_trace(decoding)
@@ -172,32 +186,41 @@ def _decode_endpoint(sessions: Sequence[Any]) -> None:
     gr.api(decode, api_name="decode", **MODEL_QUEUE)
 
 
-def _caption_endpoint(session: Any) -> None:
+def _caption_endpoint(menu: ModelMenu) -> None:
+    names = menu.names(pictures=True)
+
     def caption(
         image: str | dict,
         question: str = CAPTION_PROMPTS[0],
-        decoder: str = "wino",
+        decoder: str | None = None,
         gen_length: int | None = None,
         block_length: int | None = None,
         temperature: float = 0.0,
         seed: int = 0,
+        model: str | None = None,
+        preset: str | None = None,
     ) -> dict:
         """Decode what the model says of a picture and return its whole trace (the trace file's format, version 1).
 
         image is a file (gradio_client.handle_file), or its bytes as base64 or a data URL; it is not kept. question asks
-        for a description unless it asks something else. decoder is a SPEC, as in decode. Lengths left out are those
-        that the model learned for descriptions, or for answers to questions.
+        for a description unless it asks something else. decoder, model and preset are as in decode, of the models
+        that see. Lengths left out are those that the model learned for descriptions, or for answers to questions.
         """
-        usual = session.lengths("caption" if question in CAPTION_PROMPTS else "vqa")
-        sizes = {
-            "gen_length": usual[0] if gen_length is None else gen_length,
-            "block_length": usual[1] if block_length is None else block_length,
-        }
         try:
+            if model is not None and model not in names:
+                raise ValueError(f"there is no model {described(model)} here: choose one of {', '.join(names)}")
+            session = menu.session(names[0] if model is None else model)
+            if preset is not None:
+                session.named_preset(preset)
+            usual = session.lengths(preset or ("caption" if question in CAPTION_PROMPTS else "vqa"))
+            sizes = {
+                "gen_length": usual[0] if gen_length is None else gen_length,
+                "block_length": usual[1] if block_length is None else block_length,
+            }
             picture = session.see(_picture_of(image))
-            settings = session.parse(decoder)
+            settings = session.parse(usual_spec(session.model) if decoder is None else decoder, preset)
             record = {"task": "vqa", "image": "picture", "question": question}
-            more = {**sizes, "temperature": temperature, "seed": seed, "record": record}
+            more = {**sizes, "temperature": temperature, "seed": seed, "record": record, "preset": preset}
             decoding = session.start(question, settings, picture=picture, **more)
         except ValueError as error:
             raise gr.Error(str(error), print_exception=False) from None

@@ -11,7 +11,7 @@ import base64
 import binascii
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -50,7 +50,7 @@ OFFERED = 3  # suggestions at a time
 KINDS = ("colour", "count", "relation", "shape", "size")  # of questions, in the order in which they are offered
 ASKED_OF_A_SCENE = 1500  # questions that are worded to find a typed one among them: almost all that there are
 
-HINT = "Or paste or drop one. The small model knows drawn scenes only."
+HINT = "Or paste or drop one. mmada-mini knows drawn scenes only."
 NEITHER = "The picture must come as base64 or a data URL; from gradio_client as handle_file(path)."
 WARNING = {
     "text": "The small model here has only ever seen drawn scenes like the composed ones: it will name coloured shapes "
@@ -89,6 +89,10 @@ class Shown:
             self.codes = self.picture.codes.tolist()
             self.seen = data_url(self.picture.seen, CLEAR_SIDE)
         return self.picture
+
+    def unseen(self) -> Shown:
+        """The same picture as another model finds it: not looked at yet."""
+        return replace(self, codes=None, seen=None, picture=None)
 
     def message(self, warn: bool) -> str:
         """The value of the PictureStrip; `warn` of a picture that the model does not know."""

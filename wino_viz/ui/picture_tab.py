@@ -12,13 +12,15 @@ from typing import Any
 
 import gradio as gr
 
+from wino_viz.model_menu import ModelMenu
 from wino_viz.pictures import data_url
 from wino_viz.tasks.scenes_wording import CAPTION_PROMPTS
 from wino_viz.trace import dumps
-from wino_viz.ui.decode_tab import OWN, about
+from wino_viz.ui.decode_tab import ON_REFUSED, ON_STOP, OWN, about, on_run
 from wino_viz.ui.decoder_form import DecoderForm, decoder_choices
 from wino_viz.ui.examples import PictureExample, best_example
 from wino_viz.ui.forms import HIDDEN, MODEL_QUEUE, CanvasForm
+from wino_viz.ui.model_form import ModelForm
 from wino_viz.ui.picture_form import (
     CLEAR_SIDE,
     SEEDS,
@@ -32,7 +34,7 @@ from wino_viz.ui.picture_form import (
     composed,
 )
 from wino_viz.ui.player import Player, clear_message
-from wino_viz.ui.watching import Current, broken_off, is_finished, stop, watch
+from wino_viz.ui.watching import Current, broken_off, is_finished, numbered, stop, watch
 from wino_viz.ui.widgets import Figures, Notice, PictureStrip, WordsFromPicture, figures, say
 
 EMBEDDED = "mmada-mini"  # the model that knows drawn scenes only
@@ -40,9 +42,8 @@ FIRST_SEED = 7
 TITLES = ("With the picture", "With a blank picture")
 INTRO = (
     "The model reads a picture as a grid of tokens. Press Run and watch its words drafted, checked against the picture and "
-    "taken back. The small model is right about most scenes, not all."
+    "taken back. mmada-mini, the small model, is right about most scenes, not all."
 )
-ON_RUN = "(...values) => { winoPage.onPictureRun(); return values; }"
 
 
 @dataclass
@@ -54,6 +55,7 @@ class Desk:
     runs: int = 0
     two_lanes: bool = False  # whether the last run went to the player for two
     decoding: Any = None
+    model: str = ""  # that was chosen; "": the embedded one
 
     def put(self, shown: Shown) -> None:
         """Another picture; what runs ends."""
@@ -66,12 +68,12 @@ class Desk:
         return self.runs
 
 
-def picture_tab(session: Any, examples: Sequence[PictureExample]) -> None:
-    """Builds the tab inside the page that is being made; `session` has a model that sees."""
+def picture_tab(menu: ModelMenu, examples: Sequence[PictureExample]) -> None:
+    """Builds the tab inside the page that is being made; `menu` has at least one model that sees."""
+    session = menu.pictures
     opening = best_example(examples)
     first = of_example(opening) if opening else composed(FIRST_SEED)
     task = opening.record["task"] if opening else "caption"
-    warn = session.model == EMBEDDED
     choices = decoder_choices(session)
     gr.HTML(f"<p class='picture-intro'>{INTRO}</p>")
     with gr.Row(elem_classes="picture-tab"):
@@ -84,6 +86,7 @@ def picture_tab(session: Any, examples: Sequence[PictureExample]) -> None:
                 visible=bool(examples),
                 elem_id="picture-examples",
             )
+            model = ModelForm(menu, "picture", pictures=True)
             form = PictureForm(FIRST_SEED)
             asked = QuestionForm(first, task, opening.trace.prompt if opening else CAPTION_PROMPTS[0])
             what = gr.Radio(
@@ -101,7 +104,9 @@ def picture_tab(session: Any, examples: Sequence[PictureExample]) -> None:
             learned = f"The model learned {lengths['caption'][0]} for a description, {lengths['vqa'][0]} for an answer."
             canvas = CanvasForm(session, "picture", lengths[task], learned)
         with gr.Column(min_width=280, elem_classes="picture-top"):
-            strip = PictureStrip(first.message(warn), label="The picture and its tokens", elem_id="picture-strip")
+            strip = PictureStrip(
+                first.message(session.model == EMBEDDED), label="The picture and its tokens", elem_id="picture-strip"
+            )
         with gr.Column(min_width=280, elem_classes="picture-stage"):
             with gr.Column(elem_classes="for-one"):
                 message = (
@@ -117,16 +122,26 @@ def picture_tab(session: Any, examples: Sequence[PictureExample]) -> None:
                 elem_id="picture-words",
             )
 
-    desk = gr.State(Desk(first))
-    values = [*left.inputs, *right.inputs, *canvas.inputs]
+    press, desk = gr.Number(visible=False), gr.State(Desk(first))
+    values = [*left.inputs, *right.inputs, *canvas.inputs, model.preset]
     count = len(left.inputs)
 
-    def run(desk: Desk, what: str, ask: str, prompt: str, *values: Any) -> Iterator[dict]:
-        shown, made = desk.shown, []
+    def chosen(desk: Desk) -> Any:
+        """The session of the model that is chosen on a page."""
+        return menu.session(desk.model) if desk.model else session
+
+    def warns(desk: Desk) -> bool:
+        return chosen(desk).model == EMBEDDED
+
+    def run(press: Any, desk: Desk, what: str, ask: str, prompt: str, *values: Any) -> Iterator[dict]:
+        shown, made, *values, preset = desk.shown, [], *values
+        session, warn = chosen(desk), warns(desk)
 
         def start() -> list[Any]:
-            one, other = left.read(*values[:count]), right.read(*values[count : 2 * count])
+            one = left.read(*values[:count], session=session)
+            other = right.read(*values[count : 2 * count], session=session)
             size = canvas.read(*values[2 * count :])
+            size |= {"preset": preset} if preset in session.named_presets else {}
             picture = shown.see(session)
             lanes = {
                 "one": lambda: [(one, picture)],
@@ -137,9 +152,12 @@ def picture_tab(session: Any, examples: Sequence[PictureExample]) -> None:
             made.extend(each.start(prompt, picture=seen, record=record, **size) for each, seen in lanes)
             return made
 
+        if desk.current.is_late(numbered(press)):
+            yield {notice: gr.skip()}
+            return
         number, told = desk.begin(two_lanes=what != "one"), shown.codes is not None
         yield {words: words_message()}
-        for update in watch(desk.current, start, session.loaded, TITLES if what == "blank" else ()):
+        for update in watch(desk.current, start, session.loaded, TITLES if what == "blank" else (), press):
             changes = parts(update, desk)
             if not told and shown.codes is not None and desk.shown is shown:
                 changes[strip], told = shown.message(warn), True
@@ -165,6 +183,7 @@ def picture_tab(session: Any, examples: Sequence[PictureExample]) -> None:
     def put(desk: Desk, shown: Shown, ask: str, prompt: str, said: str) -> dict:
         """Another picture on the page: what was decoded about the one before goes; a question of one's own stays."""
         kept = not desk.shown.is_suggested(prompt)
+        session = chosen(desk)
         desk.put(shown)
         if session.loaded:
             try:
@@ -172,7 +191,7 @@ def picture_tab(session: Any, examples: Sequence[PictureExample]) -> None:
             except ValueError as error:
                 said = say(str(error), "error")
         return {
-            strip: shown.message(warn),
+            strip: shown.message(warns(desk)),
             single: clear_message(),
             pair: clear_message(),
             table: figures([]),
@@ -204,25 +223,57 @@ def picture_tab(session: Any, examples: Sequence[PictureExample]) -> None:
             shown = brought(data)
         except ValueError as error:
             return {notice: say(str(error), "error"), form.bring: bring_message()}
-        said = say("Your picture: press Run." + (" Read the note beside it first." if warn else ""))
+        said = say("Your picture: press Run." + (" Read the note beside it first." if warns(desk) else ""))
         return {**put(desk, shown, ask, prompt, said), form.bring: bring_message()}
 
     def see(desk: Desk) -> dict:
         shown, said = desk.shown, gr.skip()
         try:
-            shown.see(session)
+            shown.see(chosen(desk))
         except ValueError as error:
             said = say(str(error), "error")
-        return {notice: said, strip: shown.message(warn) if desk.shown is shown else gr.skip()}
+        return {notice: said, strip: shown.message(warns(desk)) if desk.shown is shown else gr.skip()}
 
     def ask_for(desk: Desk, ask: str, prompt: str) -> dict:
         shown = desk.shown
         return {
             asked.prompt: shown.suggestions(ask)[0] if shown.is_suggested(prompt) else gr.skip(),
             asked.chips: chips_message(shown, ask),
-            canvas.gen_length: lengths[ask][0],
-            canvas.block_length: lengths[ask][1],
+            canvas.gen_length: chosen(desk).lengths(ask)[0],
+            canvas.block_length: chosen(desk).lengths(ask)[1],
         }
+
+    def choose_model(desk: Desk, kept: str, name: str, ask: str) -> Iterator[dict]:
+        desk.current.end()
+        for update in model.load(name):
+            if update.done is None:
+                yield {model.told: update.progress}
+            elif not update.done:
+                yield {notice: update.notice, model.told: update.progress, model.name: kept}
+            else:
+                desk.model, desk.decoding, desk.shown = name, None, desk.shown.unseen()
+                yield {
+                    notice: update.notice,
+                    model.told: update.progress,
+                    model.kept: name,
+                    model.preset: model.presets(name),
+                    strip: desk.shown.message(warns(desk)),
+                    single: clear_message(),
+                    pair: clear_message(),
+                    table: figures([]),
+                    words: words_message(),
+                    **suits(desk, ask),
+                }
+
+    def suits(desk: Desk, task: str) -> dict:
+        """What suits a task, or a named preset, of the model that is chosen."""
+        session = chosen(desk)
+        size = canvas.fit_model(task, session, model.longest(session.model), "" if desk.model else learned)
+        filled = [*left.fill(left.usual(task, session)), *right.fill(right.usual(task, session)), *size]
+        return dict(zip(values[:-1], filled, strict=True))
+
+    def choose_preset(desk: Desk, name: str, ask: str) -> dict:
+        return suits(desk, model.known(chosen(desk).model, name) or ask)
 
     def ask_words(desk: Desk) -> dict:
         if desk.decoding is None:
@@ -235,9 +286,13 @@ def picture_tab(session: Any, examples: Sequence[PictureExample]) -> None:
         example = examples[index]
         shown, record, trace = of_example(example), example.record, example.trace
         desk.put(shown)
+        desk.model = ""  # as it was recorded
         forms = zip([*left.inputs, *canvas.inputs], [*left.show(trace), *canvas.show(trace)], strict=True)
         return {
-            strip: shown.message(warn),
+            strip: shown.message(warns(desk)),
+            model.name: model.home()[0],
+            model.preset: model.home()[1],
+            model.kept: model.home()[0],
             single: example.message(play=True, verdict=session.judge(record, trace.text)),
             pair: clear_message(),
             table: figures([]),
@@ -252,24 +307,32 @@ def picture_tab(session: Any, examples: Sequence[PictureExample]) -> None:
 
     running = run_button.click(
         run,
-        [desk, what, asked.ask, asked.prompt, *values],
+        [press, desk, what, asked.ask, asked.prompt, *values],
         [strip, single, pair, table, words, notice, choice],
-        js=ON_RUN,
+        js=on_run("winoPage.onPictureRun()"),
         trigger_mode="multiple",
         **MODEL_QUEUE,
         **HIDDEN,
     )
     stop_button.click(
-        lambda desk: parts(stop(desk.current), desk),
-        desk,
+        lambda press, desk: parts(stop(desk.current, press), desk),
+        [press, desk],
         [single, pair, table, notice, choice],
+        js=ON_STOP,
+        trigger_mode="multiple",
         cancels=[running],
         concurrency_limit=None,
         **HIDDEN,
     )
     running.failure(
-        lambda desk: parts(broken_off(desk.current), desk), desk, [single, pair, table, notice, choice], **HIDDEN
+        lambda desk: parts(broken_off(desk.current), desk),
+        desk,
+        [single, pair, table, notice, choice],
+        queue=False,
+        **HIDDEN,
     )
+
+    running.failure(None, js=ON_REFUSED % "picture", **HIDDEN)
 
     page = [strip, single, pair, table, words, notice, choice, asked.prompt, asked.chips]
     question = [asked.ask, asked.prompt]
@@ -291,7 +354,18 @@ def picture_tab(session: Any, examples: Sequence[PictureExample]) -> None:
     asked.ask.input(
         ask_for, [desk, *question], [asked.prompt, asked.chips, canvas.gen_length, canvas.block_length], **HIDDEN
     )
-    choice.select(show_example, [desk, choice], [*page, what, asked.ask, *left.inputs, *canvas.inputs], **HIDDEN)
+    recorded = [*page, what, asked.ask, *left.inputs, *canvas.inputs, *model.inputs, model.kept]
+    choice.select(show_example, [desk, choice], recorded, **HIDDEN)
+    fitted = [notice, model.told, model.kept, *model.inputs, strip, single, pair, table, words, *values[:-1]]
+    model.name.input(
+        choose_model,
+        [desk, model.kept, model.name, asked.ask],
+        fitted,
+        cancels=[running],
+        concurrency_limit=None,
+        **HIDDEN,
+    )
+    model.preset.input(choose_preset, [desk, model.preset, asked.ask], values[:-1], queue=False, **HIDDEN)
 
 
 def of_example(example: PictureExample) -> Shown:

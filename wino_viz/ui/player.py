@@ -43,7 +43,8 @@ SCRIPTS = ("replay.js", "words.js", "sudoku.js", "canvas.js", "board.js", "timel
 _ON_LOAD = """
 const root = element.querySelector(".wino-player");
 const player = winoPlayer.createPlayer(root, {
-  lanes: Number(root.dataset.lanes), theme: "page", foldPrompt: "foldPrompt" in root.dataset,
+  lanes: Number(root.dataset.lanes), theme: "page",
+  foldPrompt: "foldPrompt" in root.dataset && window.innerWidth > 760, // a phone folds the form that shows it, see page.css
   // for other parts of the page that follow the playhead
   onState: (state) => root.dispatchEvent(new CustomEvent("wino-pass", { detail: state, bubbles: true })),
 });

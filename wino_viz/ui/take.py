@@ -21,7 +21,7 @@ import gradio as gr
 from wino_viz import export, untrusted
 from wino_viz.drawing import Look
 from wino_viz.drawing.frame import WIDTH
-from wino_viz.drawing.words import decoder_name
+from wino_viz.names import decoder_name
 from wino_viz.trace import Trace, dumps
 from wino_viz.ui.forms import HIDDEN
 from wino_viz.ui.widgets import Widget
@@ -93,7 +93,10 @@ def make_file(asked: Mapping[str, Any]) -> tuple[str, bytes]:
 def file_name(trace: Trace) -> str:
     """A name for the trace's files: of its title, else of its decoder; letters, digits and hyphens."""
     title = trace.extra.get("title")
-    for text in (title if isinstance(title, str) else "", f"{decoder_name(trace)} trace"):
+    for text in (
+        title if isinstance(title, str) else "",
+        f"{decoder_name(str(trace.decoder['name']), trace.model)} trace",
+    ):
         if name := re.sub("[^a-z0-9]+", "-", text.lower().replace("wino+", "wino-plus")).strip("-")[:60].strip("-"):
             return name
     return "trace"

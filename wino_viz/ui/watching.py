@@ -2,7 +2,7 @@
 
     for update in watch(current, start, session.loaded): ...     update.player, update.notice, update.rows
 
-A `Current` belongs to one open page (a gr.State). The newest run on a page wins: an older one ends after its pass.
+A `Current` belongs to one open page (a gr.State). The newest run on a page wins: an older one ends at once.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from wino_viz.decoding import WinoSettings
-from wino_viz.plus import RULE, is_wino_plus
+from wino_viz.models.files import is_wino_plus
+from wino_viz.names import decoder_words
 from wino_viz.trace import Trace
 from wino_viz.ui.player import (
     lanes_message,
@@ -27,6 +28,7 @@ from wino_viz.ui.widgets import say
 BROKEN = "The run broke off through a fault that is not yours; the server’s log says which. You can run again."
 BEFORE_ANY = "Stopped before the first pass."
 STOPPED = "Stopped here."
+MOST_PRESSES = 2**31
 
 
 @dataclass
@@ -34,6 +36,9 @@ class Current:
     """What runs on one page: the id of the run ("": nothing), its decodings (empty before the first pass), whether the
     last run broke off through a fault, the run that was called off before it ended, and what a Stop said (None: none
     came), as what was on its way of the run may land after it.
+
+    The browser numbers the presses on Run, for what it sends may arrive in another order: `pressed` is the newest that
+    began, `stopped_at` the newest that a Stop came after.
     """
 
     run: str = ""
@@ -42,14 +47,30 @@ class Current:
     broken: bool = False
     called_off: str = ""
     stopped: Update | None = None
+    pressed: int = 0
+    stopped_at: int = 0
+
+    def is_late(self, press: int) -> bool:
+        """Whether a Stop or a later run overtook the run of a press (0: not numbered)."""
+        return bool(press) and (press <= self.stopped_at or press < self.pressed)
 
     def begin(self) -> str:
         """A new run, which ends the one before it."""
+        before = self.decodings
         self.run, self.decodings, self.titles, self.broken, self.stopped = new_run(), (), (), False, None
+        _stop_all(before)
         return self.run
 
     def end(self) -> None:
+        before = self.decodings
         self.run, self.decodings, self.titles, self.stopped = "", (), (), None
+        _stop_all(before)
+
+
+def _stop_all(decodings: Sequence[Any]) -> None:
+    """Passes that wait for their turn are dropped: after the run has ended, so that it says no more."""
+    for decoding in decodings:
+        decoding.stop()
 
 
 @dataclass(frozen=True)
@@ -67,13 +88,22 @@ NOTHING_MORE = Update()
 
 
 def watch(
-    current: Current, start: Callable[[], Sequence[Any]], loaded: bool, titles: Sequence[str] = ()
+    current: Current,
+    start: Callable[[], Sequence[Any]],
+    loaded: bool,
+    titles: Sequence[str] = (),
+    press: Any = None,
 ) -> Iterator[Update]:
     """Run the decodings that `start` makes, pass by pass in turn, and say each pass; ValueErrors become notices.
 
-    `titles` name them where their decoders do not tell them apart.
+    `titles` name them where their decoders do not tell them apart. `press` is the number of the press on Run, as the browser
+    sends it.
     """
+    if current.is_late(press := numbered(press)):
+        yield NOTHING_MORE
+        return
     run = current.begin()
+    current.pressed = press
     try:
         yield from _watch(current, run, start, loaded, titles)
     except GeneratorExit:  # gradio closes what a Stop cancels
@@ -98,6 +128,7 @@ def broken_off(current: Current) -> Update:
     if said is None:
         return NOTHING_MORE
     current.end()
+    current.stopped = said  # said after each of the runs that one Stop ended
     return said
 
 
@@ -152,12 +183,19 @@ def _passes(decodings: Sequence[Any], run: str) -> Iterator[tuple[str, int | Non
                 yield trace_message(done.trace(), run, lane=lane, verdict=done.verdict()), lane
 
 
-def stop(current: Current) -> Update:
+def stop(current: Current, press: Any = None) -> Update:
     """End what runs on this page: the player keeps the passes made so far.
 
-    All is said in one message: of two that come together, a busy browser shows the last alone.
+    `press` is the number of the last press on Run before the Stop, whose run may still be on its way. All is said in one
+    message: of two that come together, a busy browser shows the last alone.
     """
-    if not current.run:
+    press = numbered(press)
+    if 0 < press < max(current.pressed if current.run else 0, current.stopped_at):
+        current.stopped_at = max(current.stopped_at, press)
+        return NOTHING_MORE  # a later run has begun, or a later Stop has said it
+    on_its_way = press > max(current.pressed, current.stopped_at)
+    current.stopped_at = max(current.stopped_at, press)
+    if not current.run and not on_its_way:
         current.end()
         return Update(notice=say("Nothing is running now."))
     said = _stopped(current)
@@ -170,6 +208,12 @@ def _stopped(current: Current) -> Update:
     decodings = current.decodings
     player = whole(decodings, current.run, titles=current.titles, stopped=STOPPED) if decodings else None
     return Update(player, say(_stopped_after(decodings)))
+
+
+def numbered(press: Any) -> int:
+    """The number of a press as a browser sent it; 0 for whatever is none."""
+    known = isinstance(press, int | float) and not isinstance(press, bool) and 0 < press < MOST_PRESSES
+    return int(press) if known else 0
 
 
 def _stopped_after(decodings: Sequence[Any]) -> str:
@@ -257,26 +301,3 @@ def listed(values: Sequence[Any]) -> str:
     """Values in words: "12", "12 and 7", "12, 7 and 5"."""
     *most, last = map(str, values)
     return f"{', '.join(most)} and {last}" if most else last
-
-
-def decoder_words(decoder: Mapping[str, Any], model: str = "") -> str:
-    """A decoder and its settings in words; `model` is the name of what it decodes with."""
-    words = _rule_words(decoder)
-    if not is_wino_plus(model):
-        return words
-    return f"WINO+, τ {decoder.get('tau')}" if decoder["name"] == RULE else f"WINO+ model, {words}"
-
-
-def _rule_words(decoder: Mapping[str, Any]) -> str:
-    name = decoder["name"]
-    if name == "wino":
-        return f"WINO, τ1 {decoder.get('tau1')}, τ2 {decoder.get('tau2')}"
-    if name == "threshold":
-        return f"Threshold, τ {decoder.get('tau')}"
-    if name == "factor":
-        return f"Factor, f {decoder.get('f')}"
-    if name == "prophet":
-        return f"Prophet, gaps {decoder.get('gap_early')}, {decoder.get('gap_middle')}, {decoder.get('gap_late')}"
-    tokens = decoder.get("tokens_per_step", 1)
-    random = ", at random" if decoder.get("remasking") == "random" else ""
-    return f"Standard, {tokens} {'token' if tokens == 1 else 'tokens'} a pass{random}"

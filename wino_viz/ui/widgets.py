@@ -120,6 +120,15 @@ class WordsFromPicture(Widget):
     kind = "words"
 
 
+class Fold(Widget):
+    """On a phone a button that shows and hides the forms of the column of class "foldable" that it stands in."""
+
+    kind = "fold"
+
+    def __init__(self, words: str, **kwargs: Any) -> None:
+        super().__init__(dumps({"words": words}), role="none", elem_classes="fold-block", **kwargs)
+
+
 class ChartView(Widget):
     """A figure with its words, its data and its source; see ui/figures.py. Its `select` carries {"picked": customdata}."""
 
