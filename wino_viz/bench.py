@@ -2,7 +2,9 @@
 
     python -m wino_viz bench [--model llada-mini] [--problems 5] [--out OUT.json]
     python -m wino_viz bench --in-flight [1,8,64] [--decoders wino]
-    python -m wino_viz bench --shadow [GENxBLOCK,…]
+    python -m wino_viz bench --shadow [GENxBLOCK,…]                   see shadow_cost.py
+    python -m wino_viz bench --shape llada-8b                         how close to the chip's limit: see bench_shape.py
+    python -m wino_viz bench --check                                  the same tokens, however it is run: see bench_check.py
     python -m wino_viz bench --load --model MODEL
     python -m wino_viz bench --parity [--model MODEL] [--problems 500]
     python -m wino_viz bench --users [1,4,16,64]
@@ -30,9 +32,8 @@ from wino_viz.decoding import Canvas, Denoiser, Settings, decode_many
 from wino_viz.provenance import commit, machine, versions, weights_checksum
 from wino_viz.session import Session
 from wino_viz.tasks import arithmetic
-from wino_viz.ui.player import new_run, start_message, step_message, trace_message
 
-SPECS = ("standard", "standard:tokens_per_step=8", "threshold", "wino")
+PROBLEMS, SPECS = 5, ("standard", "standard:tokens_per_step=8", "threshold", "wino")
 OUTSIDE_LIMIT = 0.05  # share of a run's time that may be spent outside the model, on a CPU
 IN_FLIGHT = (1, 8, 64)
 IN_FLIGHT_SPECS = ("wino",)
@@ -185,6 +186,13 @@ def _head(model: str, device: Any) -> dict[str, Any]:
 
 def _decode(session: Session, settings: Settings, seed: int, **lengths: int) -> dict[str, Any]:
     """One decoding as the app does it, messages included."""
+    from wino_viz.ui.player import (
+        new_run,
+        start_message,
+        step_message,
+        trace_message,
+    )  # needs gradio, the rest does not
+
     question = session.new_problem(steps=4, seed=seed)["question"]
     started = time.perf_counter()
     decoding, run, first_step, written = session.start(question, settings, **lengths), new_run(), 0.0, 0

@@ -107,7 +107,7 @@ def _parser() -> argparse.ArgumentParser:
     bench.set_defaults(run=run_bench)
     _model_option(bench)
     bench.add_argument("--decoders", default="", metavar="SPEC,SPEC", help="default: a standard set of four")
-    bench.add_argument("--problems", type=int, default=5, help="problems decoded per decoder (default: 5)")
+    bench.add_argument("--problems", type=int, help="problems decoded per decoder (default: 5)")
     bench.add_argument(
         "--in-flight",
         nargs="?",
@@ -121,6 +121,19 @@ def _parser() -> argparse.ArgumentParser:
         const="",
         metavar="GENxBLOCK,…",
         help="instead: what the shadow block costs in time and memory, by lengths of answer and block",
+    )
+    bench.add_argument(
+        "--shape",
+        metavar="NAME",
+        help="instead: one step at the sizes of this model, random weights, beside the matrix products alone: llada-8b",
+    )
+    bench.add_argument("--compile", action="store_true", help="with --shape: torch.compile, too")
+    bench.add_argument("--profile", action="store_true", help="with --shape: where the time of a step goes")
+    bench.add_argument("--steps", type=int, default=40, help="steps timed of each kind for --shape (default: 40)")
+    bench.add_argument(
+        "--check",
+        action="store_true",
+        help="instead: whether all ways to run the model choose the same tokens, over --problems (default: 60)",
     )
     bench.add_argument(
         "--load", action="store_true", help="instead: seconds and memory that it takes to load the model (--model NAME)"
@@ -372,58 +385,78 @@ def _about_eval(
 
 
 def run_bench(options: argparse.Namespace, arguments: Sequence[str]) -> int:
-    from wino_viz import bench
     from wino_viz.provenance import shown_command
 
-    for name in ("problems", "repeats"):
-        if not 1 <= getattr(options, name) <= 1000:
-            raise ValueError(f"--{name} must be 1 to 1000, not {getattr(options, name)}")
+    for name in ("problems", "repeats", "steps"):
+        if (value := getattr(options, name)) is not None and not 1 <= value <= 1000:
+            raise ValueError(f"--{name} must be 1 to 1000, not {value}")
     if not 0.1 <= options.seconds <= 600:
         raise ValueError(f"--seconds must be 0.1 to 600, not {options.seconds:g}")
-    if sum(chosen is not None for chosen in (options.shadow, options.in_flight, options.users)) > 1:
-        raise ValueError("choose one of --shadow, --in-flight and --users")
+    kinds = ("shadow", "in_flight", "shape", "check", "load", "parity", "users")
+    chosen = [name for name in kinds if getattr(options, name) not in (None, False)]
+    if len(chosen) > 1:
+        raise ValueError("choose one of " + " and ".join(f"--{name.replace('_', '-')}" for name in chosen))
+    for name in ("compile", "profile"):
+        if getattr(options, name) and not options.shape:
+            raise ValueError(f"--{name} goes with --shape NAME")
     if options.replicas and options.users is None:
         raise ValueError("--replicas goes with --users")
-    _check_writable(options.out)
-    if options.load and options.parity:
-        raise ValueError("choose one of --load and --parity")
     if options.parity and options.dtype:
         raise ValueError("--parity compares both types: leave --dtype out")
     if not options.load and (options.dtype or (options.device_map and not options.parity)):
         raise ValueError("--dtype and --device-map go with --load here")
+    _check_writable(options.out)
+    result, printed, code = _measure(options)
+    print(printed)
+    if options.out:
+        _write(options.out, json.dumps({"command": shown_command(PROG, arguments), **result}, indent=1))
+    return code
+
+
+def _measure(options: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
+    """(figures, the same to be read, exit code) of the kind of benchmark that was asked for."""
     model = options.model or READS
     specs = [spec.strip() for spec in options.decoders.split(",")] if options.decoders else []
+    if options.shape:
+        from wino_viz import bench_shape
+
+        if options.shape not in bench_shape.SHAPES:
+            raise ValueError(f"--shape must be one of {', '.join(bench_shape.SHAPES)}, not {options.shape!r:.40}")
+        asked = {"steps": options.steps, "compile": options.compile, "profile": options.profile}
+        result = bench_shape.bench_shape(options.shape, **asked, say=lambda line: print(line, file=sys.stderr))
+        return result, bench_shape.report(result), 0
+    if options.check:
+        from wino_viz import bench_check
+
+        result = bench_check.bench_check(model, options.problems or bench_check.PROBLEMS)
+        return result, bench_check.report(result), 0 if bench_check.all_same(result) else 1
+    from wino_viz import bench
+
+    problems = options.problems or bench.PROBLEMS
     if options.load:
         result = bench.bench_load(model, _loader(options))
-        print(bench.report_load(result))
-    elif options.parity:
-        load = partial(_load_as, model, options)
-        result = bench.bench_parity(model, load, options.problems, specs)
-        print(bench.report_parity(result))
-    elif options.shadow is not None:
+        return result, bench.report_load(result), 0
+    if options.parity:
+        result = bench.bench_parity(model, partial(_load_as, model, options), problems, specs)
+        return result, bench.report_parity(result), 0
+    if options.shadow is not None:
         shapes = _shapes(options.shadow) if options.shadow else None
         result = bench.bench_shadow_block(model, shapes, options.repeats)
-        print(bench.report_shadow_block(result))
-    elif options.users is not None:
+        return result, bench.report_shadow_block(result), 0
+    if options.users is not None:
         counts = _counts("--users", options.users, bench.bench_users.MOST_USERS) if options.users else None
         if len(specs) > 1:
             raise ValueError("--users takes one decoder")
         spec = specs[0] if specs else bench.IN_FLIGHT_SPECS[0]
         counts = counts or bench.bench_users.USERS
         result = bench.bench_many_users(model, counts, spec, options.seconds, options.replicas)
-        print(bench.report_many_users(result))
-    elif options.in_flight is None:
-        result = bench.bench(model, options.problems, specs or bench.SPECS)
-        print(bench.report(result))
-    else:
-        counts = (
-            _counts("--in-flight", options.in_flight, bench.MAX_IN_FLIGHT) if options.in_flight else bench.IN_FLIGHT
-        )
-        result = bench.bench_in_flight(model, counts, specs or bench.IN_FLIGHT_SPECS)
-        print(bench.report_in_flight(result))
-    if options.out:
-        _write(options.out, json.dumps({"command": shown_command(PROG, arguments), **result}, indent=1))
-    return 0
+        return result, bench.report_many_users(result), 0
+    if options.in_flight is None:
+        result = bench.bench(model, problems, specs or bench.SPECS)
+        return result, bench.report(result), 0
+    counts = _counts("--in-flight", options.in_flight, bench.MAX_IN_FLIGHT) if options.in_flight else bench.IN_FLIGHT
+    result = bench.bench_in_flight(model, counts, specs or bench.IN_FLIGHT_SPECS)
+    return result, bench.report_in_flight(result), 0
 
 
 def _load_as(model: str, options: argparse.Namespace, dtype: str) -> Checkpoint:

@@ -29,7 +29,7 @@ from transformers import PreTrainedTokenizerFast
 from wino_viz.decoding.base import Canvas
 from wino_viz.models import chat, dream, hub, mmada
 from wino_viz.models.adapter import apply_adapter
-from wino_viz.models.denoiser import Denoiser
+from wino_viz.models.denoiser import Denoiser, Speed
 from wino_viz.models.devices import AUTO
 from wino_viz.models.files import EMBEDDED, CheckpointError, read_json, read_shapes
 from wino_viz.models.find import IMAGE_TOKENIZER, embedded_models, fetch_model, find_base, find_model
@@ -151,6 +151,7 @@ def load_checkpoint(
     *,
     image_tokenizer: str | Path | None = None,
     layout: str | None = None,
+    speed: Speed | None = None,
     told: Told = lambda what, done, of: None,
 ) -> Checkpoint:
     """Load a model, its tokenizer and presets; raises CheckpointError naming what is missing or wrong.
@@ -159,7 +160,8 @@ def load_checkpoint(
     (default: a GPU where there is one, and all where the first is too small); dtype: float32 by default, from a billion
     parameters on bfloat16. An MMaDA model also takes its image tokenizer, a folder or a name on the hub (default:
     image_tokenizer/ in its own folder, else showlab/magvitv2) and the layout of its picture prompts, one of
-    `mmada.LAYOUTS` (default: demo). `told` hears how far it is.
+    `mmada.LAYOUTS` (default: demo). `told` hears how far it is. speed: how the model is run (default:
+    the exact way that is fastest on the device without compiling).
     """
     download, load_told = partial(told, DOWNLOADING), partial(told, LOADING)
     folder, adapter = find_base(fetch_model(name, download), download)
@@ -190,6 +192,7 @@ def load_checkpoint(
     model = load(folder, dtype, device, config, load_told)
     if adapter:
         apply_adapter(model, adapter)
+    speed = speed or Speed.for_device(model.device)
     rows = model.config.vocab_size
     if not 0 <= mask_id < rows or isinstance(mask_id, bool):
         raise CheckpointError(
@@ -214,7 +217,7 @@ def load_checkpoint(
         raise CheckpointError(f"{folder / 'config.json'}: mask_token_id {mask_id} is the code of a picture")
     return Checkpoint(
         name=name,
-        denoiser=Denoiser(model, mask_id, arrange=NextPosition() if family == DREAM else None),
+        denoiser=Denoiser(model, mask_id, NextPosition() if family == DREAM else None, speed),
         tokenizer=tokenizer,
         mask_id=mask_id,
         end_ids=tuple(sorted(ends)),

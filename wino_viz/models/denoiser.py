@@ -1,76 +1,148 @@
 """The denoiser: the only place that runs the model. Forwards in, Predictions out.
 
-The backbone runs on the whole sequence, the language-model head on the requested rows only, and one small tensor is
-copied to the host per call. Several Forwards go through in one batch: they are padded on the left and every row keeps
-its own mask and positions, so each gives what it would give alone.
+The layers run on the whole sequence, the language-model head on the requested rows only, and one small tensor is
+copied to the host per call, for which the host waits once. Several Forwards go through in one batch: they are padded
+on the left and every row keeps its own mask and positions, so each gives what it would give alone.
+
+    denoiser = Denoiser(model, mask_id)
+    denoiser = Denoiser(model, mask_id, speed=Speed.for_device(model.device))
 """
 
 from __future__ import annotations
 
+import logging
+import os
+import threading
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from transformers import PreTrainedModel
 
 from wino_viz.decoding.base import NO_TOKEN, Forward, Predictions
+from wino_viz.models.attention import take
+from wino_viz.models.graphs import Graphs
+from wino_viz.models.layers import Batch, Layers, Memory, Plan
+from wino_viz.models.layout import Layout, Masks, Shape, arrange
+from wino_viz.models.prefix import Prefixes, without_shadow
+from wino_viz.models.reading import read, sample
 
-ALTERNATIVES = 5  # the most probable tokens kept per row
 # Decoders compare and record the same rounded probabilities. Below this, float32 differs with batch and machine, and
 # saturated confidences would be ordered by noise.
 DECIMALS = 6
+GRAPH_ROWS, GRAPH_LENGTH = 128, 64  # a captured graph is for a multiple of so many rows and, in a batch, tokens
+ZERO_GPU = "SPACES_ZERO_GPU"  # set in a Space on ZeroGPU
+MOST_COMPILED = 64  # shapes; PyTorch stops compiling at 8 unless told otherwise
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Speed:
+    """How a model is run. All but `reuse` give the same tokens in float32.
+
+    own_layers  False runs transformers' own modules: what the rest is compared with
+    merge       merged matrix products and Triton's kernels (`layers.py`): for a GPU, and a model that is not being trained
+    graphs      captured CUDA graphs (`graphs.py`): for a GPU
+    compile     torch.compile around Triton's kernels; takes half a minute for each new shape of an 8B model
+    reuse       prefix reuse (`prefix.py`): approximate
+    plan        what differs in speed alone
+    """
+
+    own_layers: bool = True
+    merge: bool = False
+    graphs: bool = False
+    compile: bool = False
+    reuse: bool = False
+    plan: Plan = field(default_factory=Plan)
+
+    @classmethod
+    def for_device(cls, device: torch.device, *, compile: bool = False, reuse: bool = False) -> Speed:
+        """What is fastest there, without compiling unless asked to.
+
+        On ZeroGPU the model is loaded where there is no GPU yet, and used in a process that lives for one decoding.
+        """
+        on_gpu = device.type == "cuda" and not os.environ.get(ZERO_GPU)
+        return cls(merge=on_gpu, graphs=on_gpu, compile=compile, reuse=reuse)
 
 
 class Denoiser:
-    """Runs a bidirectional model on its own device.
+    """Runs a bidirectional model on its own device. May be called from several threads.
 
     mask_id is never chosen and takes no part in the probabilities (it is never a target in training; only a model with
     random weights would notice). arrange lays a Forward out for a model whose rows don't predict their own positions
-    (`next_position.py`); None where they do.
+    (`next_position.py`); None where they do. Raises ValueError for prefix reuse with such a model.
     """
 
     def __init__(
-        self, model: PreTrainedModel, mask_id: int, arrange: Callable[[Forward], Forward] | None = None
+        self,
+        model: PreTrainedModel,
+        mask_id: int,
+        arrange: Callable[[Forward], Forward] | None = None,
+        speed: Speed | None = None,
     ) -> None:
         self.model = model
         self.mask_id = mask_id
         self.arrange = arrange
         self.device = model.device
-        self._attention: tuple[np.ndarray, torch.Tensor] | None = None  # the last mask and its copy on the device
+        self.speed = speed or Speed()
+        if (
+            len({parameter.device for parameter in model.parameters()}) > 1
+        ):  # spread over GPUs: what follows it is transformers'
+            self.speed = Speed(own_layers=False)
+        if self.speed.reuse and arrange is not None:
+            raise ValueError("prefix reuse is for models whose rows predict their own position (LLaDA, MMaDA)")
+        self._masks = Masks()
+        self._layers = Layers(model, merge=self.speed.merge, plan=self.speed.plan)
+        self._pass = self._run
+        if self.speed.compile:
+            torch._dynamo.config.recompile_limit = max(MOST_COMPILED, torch._dynamo.config.recompile_limit)
+            self._pass = torch.compile(self._run, dynamic=False)
+        self._graphs = Graphs(self._run_shape, self.device) if self.speed.graphs else None
+        self._prefixes = (
+            Prefixes(mask_id, lambda n: Memory(self._layers, n), self._forget) if self.speed.reuse else None
+        )
+        self._lock = threading.Lock() if self.speed.graphs or self.speed.reuse else nullcontext()
+        if self._layers.fused and not self.speed.compile:
+            self._warm_up()
+
+    @property
+    def captures(self) -> bool:
+        """Whether passes run as captured graphs: asked for, and possible so far."""
+        return self._graphs is not None
 
     @torch.inference_mode()
     def predict(self, forwards: Sequence[Forward]) -> list[Predictions]:
-        """One batched forward pass; the answers come in the order of `forwards`."""
+        """One batched forward pass (with prefix reuse one after the other); the answers come in the order of `forwards`."""
         if self.arrange is not None:
             forwards = [self.arrange(forward) for forward in forwards]
-        longest = max(len(f.ids) for f in forwards)
-        pads = [longest - len(f.ids) for f in forwards]
-        ids = torch.full((len(forwards), longest), self.mask_id)  # (B, T)
-        positions = torch.zeros((len(forwards), longest), dtype=torch.long)
-        for n, (forward, pad) in enumerate(zip(forwards, pads, strict=True)):
-            ids[n, pad:] = torch.tensor(forward.ids)
-            own = np.arange(len(forward.ids)) if forward.position_ids is None else forward.position_ids
-            positions[n, pad:] = torch.tensor(own)
-        hidden = self.model.model(
-            input_ids=ids.to(self.device),
-            position_ids=positions.to(self.device),
-            attention_mask=self._mask(forwards, pads, longest),
-            use_cache=False,
-        ).last_hidden_state  # (B, T, d)
+        with self._lock, torch.cuda.device(self.device) if self.device.type == "cuda" else nullcontext():
+            if self._prefixes is not None:
+                return [self._predict([forward])[0] for forward in forwards]
+            return self._predict(forwards)
 
-        batch = np.repeat(np.arange(len(forwards)), [len(f.rows) for f in forwards])
-        rows = np.concatenate([f.rows + pad for f, pad in zip(forwards, pads, strict=True)])
-        given = np.concatenate([f.given for f in forwards])
-        where = torch.from_numpy(np.stack([batch, rows, given])).to(
-            hidden.device
-        )  # of a model spread over GPUs: the last
-        logits = self.model.lm_head(hidden[where[0], where[1]]).float()  # (R, V)
-        packed = self._read(logits, where[2].to(logits.device), forwards).cpu().numpy()  # the one copy to the host
+    @torch.inference_mode()
+    def _warm_up(self) -> None:
+        """Compile Triton's kernels on two small passes: it takes a second or two, and the first question would wait for it."""
+        block = np.arange(16)
+        ids, rows, given = np.zeros(48, dtype=np.int64), np.arange(48), np.full(48, NO_TOKEN)
+        shadow = np.tril(np.ones((3, 3), dtype=bool)).repeat(16, 0).repeat(16, 1)
+        shadow[:32, :32] = True
+        with torch.cuda.device(self.device):
+            for attention in (shadow, None):
+                forward = Forward(ids, rows, given, np.concatenate((block, block, block)), attention)
+                layout = arrange([forward], [self._masks(attention)], self.mask_id, GRAPH_ROWS, GRAPH_LENGTH)
+                numbers = torch.from_numpy(layout.numbers).to(self.device)
+                self._run_shape(layout.shape, numbers, layout.bias(self.device, self.model.dtype))
 
-        answers, start = [], 0
-        for forward in forwards:
-            part = packed[start : start + len(forward.rows)]
-            start += len(forward.rows)
+    def _predict(self, forwards: Sequence[Forward]) -> list[Predictions]:
+        layout = self._layout(forwards)
+        packed = self._packed(layout, forwards)  # (B, R, 3 + 2k)
+        answers = []
+        for forward, part in zip(forwards, packed, strict=True):
+            part = part[: len(forward.rows)]
             k = (part.shape[1] - 3) // 2
             answers.append(
                 Predictions(
@@ -83,55 +155,70 @@ class Denoiser:
             )
         return answers
 
-    def _read(self, logits: torch.Tensor, given: torch.Tensor, forwards: Sequence[Forward]) -> torch.Tensor:
-        """(R, 3 + 2k) float64: chosen id, its probability, the given token's probability, top ids, top probabilities.
+    def _layout(self, forwards: Sequence[Forward]) -> Layout:
+        rows_of, length_of = (GRAPH_ROWS, GRAPH_LENGTH) if self._graphs else (1, 1)
+        masks = [self._masks(forward.attention) for forward in forwards]
+        if self._prefixes is not None:
+            return self._prefixes.layout(forwards[0], masks[0], rows_of)
+        if len(forwards) == 1 and self._graphs is None and masks[0] is not None:
+            length = masks[0].open_rows
+            if length and (forwards[0].rows < length).all():  # nobody asks the shadow, and nobody else sees it
+                forwards, masks = [without_shadow(forwards[0], length)], [None]
+        return arrange(forwards, masks, self.mask_id, rows_of, length_of)
 
-        Probabilities by log-sum-exp in float32; ids are exact in float64.
-        """
-        logits[:, self.mask_id] = -torch.inf
-        log_z = logits.logsumexp(-1, keepdim=True)
-        top, top_ids = logits.topk(min(ALTERNATIVES, logits.shape[-1] - 1), dim=-1)
-        chosen = logits.argmax(-1, keepdim=True)
-        start = 0
-        for forward in forwards:
-            part = slice(start, start + len(forward.rows))
-            start = part.stop
+    def _packed(self, layout: Layout, forwards: Sequence[Forward]) -> np.ndarray:
+        shape = layout.shape
+        samples = any(forward.temperature > 0 for forward in forwards)
+        make_bias = lambda: layout.bias(self.device, self.model.dtype)  # noqa: E731
+        packed = None
+        if self._graphs is not None and self._graphs.pays(shape, at_once=shape.count == 1):
+            try:
+                packed, logits = self._graphs(shape, layout.numbers, layout.bias_from, make_bias)
+            except RuntimeError as error:
+                log.warning("no CUDA graph could be captured, going on without: %s", str(error).splitlines()[0])
+                self._graphs = None
+        if packed is None:
+            numbers = torch.from_numpy(layout.numbers).to(self.device, non_blocking=True)
+            logits, on_device = self._run_shape(shape, numbers, make_bias())
+            packed = None if samples else on_device.cpu().numpy()  # the one copy to the host
+        if samples:
+            packed = self._sampled(shape, layout, forwards, logits)
+        return packed.reshape(shape.count, shape.rows, -1)
+
+    def _sampled(self, shape: Shape, layout: Layout, forwards: Sequence[Forward], logits: torch.Tensor) -> np.ndarray:
+        """The same with tokens chosen by each Forward's temperature and seed, from (B R, V) logits."""
+        batch = shape.batch(torch.from_numpy(layout.numbers).to(logits.device), None)
+        rows = logits.unflatten(0, (shape.count, shape.rows))
+        chosen = torch.zeros(rows.shape[:2], dtype=torch.int64, device=logits.device)
+        for forward, own, into in zip(forwards, rows, chosen, strict=True):
+            own, into = own[: len(forward.rows)], into[: len(forward.rows)]
             if forward.temperature > 0:
-                chosen[part] = sample(logits[part], forward.temperature, forward.seed)
-        judged = given.clamp(min=0)[:, None]
-        given_p = (logits.gather(-1, judged) - log_z).exp().masked_fill((given == NO_TOKEN)[:, None], 0.0)
-        confidence = (logits.gather(-1, chosen) - log_z).exp()
-        parts = (chosen, confidence, given_p, top_ids, (top - log_z).exp())
-        return torch.cat([part.double() for part in parts], dim=-1)
+                into.copy_(sample(own, forward.temperature, forward.seed, self.mask_id))
+            else:
+                into.copy_(read(own, torch.full_like(into, -1), self.mask_id)[:, 0].long())
+        return read(logits, batch.given.flatten(), self.mask_id, chosen.flatten()).cpu().numpy()
 
-    def _mask(self, forwards: Sequence[Forward], pads: list[int], longest: int) -> torch.Tensor | None:
-        """(B, 1, T, T) bool, True where a row may attend; None when all see all. Pads see only each other."""
-        if len(forwards) == 1:
-            return self._single_mask(forwards[0].attention)
-        if not any(pads) and all(f.attention is None for f in forwards):
-            return None
-        mask = torch.zeros((len(forwards), 1, longest, longest), dtype=torch.bool)
-        for n, (forward, pad) in enumerate(zip(forwards, pads, strict=True)):
-            mask[n, 0, :pad, :pad] = True  # a row that sees nothing would be NaN
-            mask[n, 0, pad:, pad:] = True if forward.attention is None else torch.tensor(forward.attention)
-        return mask.to(self.device)
+    @torch.inference_mode()
+    def _run_shape(
+        self, shape: Shape, numbers: torch.Tensor, bias: torch.Tensor | None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        memory = None if shape.slot is None else self._prefixes.memory(shape.slot)
+        return self._pass(shape.batch(numbers, bias), memory)
 
-    def _single_mask(self, attention: np.ndarray | None) -> torch.Tensor | None:
-        """The mask of one Forward on the device, kept while the decoder passes the same object (a whole block)."""
-        if attention is None:
-            return None
-        cached = self._attention  # read once: several threads may decode with this denoiser
-        if cached is None or cached[0] is not attention:
-            cached = self._attention = (attention, torch.tensor(attention, device=self.device)[None, None])
-        return cached[1]
+    def _run(self, batch: Batch, memory: Memory | None) -> tuple[torch.Tensor, torch.Tensor]:
+        """((B R, V) logits, what is read from them): see `reading.read`. Nothing here waits for the device."""
+        logits = self._layers(batch, memory) if self.speed.own_layers else transformers_logits(self.model, batch)
+        logits = logits.flatten(0, 1)
+        return logits, read(logits, batch.given.flatten().to(logits.device), self.mask_id, fused=self._layers.fused)
+
+    def _forget(self, slot: int) -> None:
+        if self._graphs is not None:
+            self._graphs.drop(lambda shape: shape.slot == slot)
 
 
-def sample(logits: torch.Tensor, temperature: float, seed: int) -> torch.Tensor:
-    """(R, 1) ids drawn from softmax(logits / temperature) with Gumbel noise in float64, as LLaDA does.
-
-    arg-max of logits + temperature · g with g = −log(−log u): the logarithm of exp(logits) / (−log u)^temperature.
-    """
-    generator = torch.Generator(logits.device).manual_seed(seed)
-    noise = torch.rand(logits.shape, generator=generator, device=logits.device, dtype=torch.float64)
-    gumbel = -torch.log(-torch.log(noise.clamp(min=1e-300)))
-    return (logits.double() + temperature * gumbel).argmax(-1, keepdim=True)
+def transformers_logits(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
+    """(B, R, V) logits of the requested rows, by transformers' own modules: what `Layers` is compared with."""
+    hidden = model.model(
+        input_ids=batch.ids, position_ids=batch.positions, attention_mask=batch.bias, use_cache=False
+    ).last_hidden_state  # (B, T, d)
+    return model.lm_head(take(hidden, batch.rows.to(hidden.device)))

@@ -33,6 +33,7 @@ from wino_viz.decoding.base import MAX_SEED
 from wino_viz.evaluation import read_records, usual_in_flight, write_whole
 from wino_viz.models.adapter import is_adapter
 from wino_viz.models.checkpoint import DREAM, Checkpoint, find_model, load_checkpoint
+from wino_viz.models.denoiser import Speed
 from wino_viz.provenance import commit, file_checksum, machine, shown_command, shown_path, versions, weights_checksum
 from wino_viz.training.distill_adapter import add_lora, save_adapter
 from wino_viz.training.distill_batches import Examples, Texts
@@ -73,7 +74,7 @@ def run(options: argparse.Namespace, arguments: Sequence[str]) -> None:
     on_gpu = torch.cuda.is_available() and not options.cpu
     accelerator = Accelerator(mixed_precision="bf16" if on_gpu else "no", cpu=not on_gpu)
     torch.manual_seed(recipe.seed)
-    checkpoint = load_checkpoint(options.model, str(accelerator.device), DTYPES[options.dtype])
+    checkpoint = load_checkpoint(options.model, str(accelerator.device), DTYPES[options.dtype], speed=Speed())
     if checkpoint.family == DREAM:
         raise ValueError(
             f"--model {options.model} predicts the next position: WINO+ is trained on LLaDA and MMaDA only"

@@ -19,6 +19,7 @@ from transformers import LlamaForCausalLM
 from wino_viz.arguments import Parser
 from wino_viz.models.adapter import apply_adapter, is_adapter, read_adapter_config
 from wino_viz.models.checkpoint import find_model, load_checkpoint
+from wino_viz.models.denoiser import Speed
 from wino_viz.models.files import PRESETS_FILE, read_json
 from wino_viz.models.llada import save_model
 
@@ -77,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         name = options.model or read_adapter_config(options.adapter).base
         base = find_model(name)
         check_out(base, options.out)
-        checkpoint = load_checkpoint(name, options.device)
+        checkpoint = load_checkpoint(name, options.device, speed=Speed())
         model = checkpoint.denoiser.model
         apply_adapter(model, options.adapter)
         presets = options.adapter / PRESETS_FILE
