@@ -100,6 +100,7 @@ def _kernels(device: torch.device) -> list[dict[str, Any]]:
     rows = []
     for dtype, most in TOLERANCE.items():
         like = {"dtype": dtype, "device": device}
+        size = attention.WIDE_SIZE if dtype == torch.float32 else 128
         stream, update = torch.randn(2, 77, 4096, **like), torch.randn(2, 77, 4096, **like)
         weight, pair = torch.randn(4096, **like), torch.randn(154, 2 * 3000, **like).chunk(2, dim=-1)
         wide, turn = torch.randn(154, 96, 128, **like), torch.rand(2, 154, 64, device=device)
@@ -112,8 +113,8 @@ def _kernels(device: torch.device) -> list[dict[str, Any]]:
             "chunk maxima": lambda fused, x=logits: kernels.chunk_maxima(x, 7, fused=fused),
             "read": lambda fused, x=logits: _read(x, fused),
         }
-        if attention.fusible(128, dtype, device):
-            heads = torch.randn(1, 277, 12, 128, **like)
+        if attention.fusible(size, dtype, device):
+            heads = torch.randn(1, 277, 12, size, **like)
             cases["attention, shadow"] = lambda fused, h=heads: _attention(h, fused, 200)
             cases["attention, some rows"] = lambda fused, h=heads: _attention(h, fused, 0, torch.arange(33, 110)[None])
             cases["attention, all see all"] = lambda fused, h=heads: _attention(h, fused, 277)

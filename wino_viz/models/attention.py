@@ -33,7 +33,7 @@ LOG2_E = 1.4426950408889634
 WORD = 64  # columns of the mask in one number, and of a tile of the Triton kernel
 # of the kernel: rows of a tile, warps, tiles that are loaded ahead
 NARROW_TILE = (128, 8, 3)  # 16-bit numbers
-WIDE_TILE = (32, 4, 1)  # float32, computed without rounding to fewer bits
+WIDE_TILE, WIDE_SIZE = (32, 8, 1), 64  # float32, computed without rounding to fewer bits; larger heads find no room
 
 
 def attend(
@@ -95,6 +95,8 @@ def mask_bits(bias: torch.Tensor) -> torch.Tensor:
 def fusible(size: int, dtype: torch.dtype, device: torch.device) -> bool:
     """Whether the Triton kernel runs there with heads of this size; it is compiled to find out."""
     if triton is None or device.type != "cuda" or size not in (16, 32, 64, 128):
+        return False
+    if dtype == torch.float32 and size > WIDE_SIZE:
         return False
     heads = torch.zeros(1, WORD, 1, size, dtype=dtype, device=device)
     try:
