@@ -3,7 +3,7 @@
 In a bidirectional model every token's keys and values depend on every other token, so a pass computes the whole
 sequence. Here the first pass of a block does; the later ones keep, from it, the keys and values of everything outside
 the block: the prompt, the finished blocks, and the masks of later ones. They change little while the block is being
-filled, but they do change. (The dual cache of arXiv 2505.22618.) `python -m wino_viz bench --reuse` measures how
+filled, but they do change. (The dual cache of arXiv 2505.22618.) `python -m wino_viz bench --check` measures how
 often tokens differ.
 
 Decoders know nothing of it. Which tokens belong to the block is seen from what they ask: the shadow's positions are
