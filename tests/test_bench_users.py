@@ -35,7 +35,7 @@ def test_users_are_counted_and_so_is_what_their_neighbours_get(tmp_path: Path, c
     ("arguments", "sentence"),
     [
         (["--users", "0"], "--users: '0' is not a whole number from 1 to 256"),
-        (["--users", "--in-flight"], "choose one of --shadow, --in-flight and --users"),
+        (["--users", "--in-flight"], "choose one of --in-flight and --users"),
         (["--replicas", "2"], "--replicas goes with --users"),
         (["--users", "1", "--seconds", "0"], "--seconds must be 0.1 to 600, not 0"),
         (["--users", "1", "--decoders", "wino,standard"], "--users takes one decoder"),

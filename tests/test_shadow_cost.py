@@ -88,7 +88,7 @@ def test_the_command_writes_the_table_and_the_file(tmp_path, capsys):
         (["--shadow", "16"], "--shadow: '16' is not GENxBLOCK"),
         (["--shadow", "16x5"], "gen_length 16 is not a multiple of block_length 5"),
         (["--shadow", "9000x10"], "gen_length must be a whole number, 1 to 8192"),
-        (["--shadow", "16x8", "--in-flight"], "choose one of --shadow, --in-flight and --users"),
+        (["--shadow", "16x8", "--in-flight"], "choose one of --shadow and --in-flight"),
         (["--repeats", "0", "--shadow"], "--repeats must be 1 to 1000, not 0"),
     ],
 )

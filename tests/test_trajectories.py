@@ -80,6 +80,11 @@ def test_every_trajectory_replays_to_its_text(collected: tuple[Path, list[dict]]
         assert mini.text(canvases[-1].tolist()) == record["generated_text"]
 
 
+def changed(step) -> tuple[list, list]:
+    """What a step placed and took back."""
+    return [token[:2] for token in step.drafted], [token[:2] for token in step.remasked]
+
+
 def test_watching_changes_no_step_and_notes_the_last_placement(mini: Checkpoint):
     (record,) = problems(1)
     collection = Collection(mini, [record], "wino", 64, 32)
@@ -94,7 +99,10 @@ def test_watching_changes_no_step_and_notes_the_last_placement(mini: Checkpoint)
         block = watched._decoder.block * 32
         proposals.append({block + slot: said[first + slot] for slot in range(32)})
         steps.append(watched.update(answer))
-    assert steps == alone
+    # The last layer runs on the rows asked for, and more of them round otherwise: probabilities agree to five decimals.
+    assert [changed(step) for step in steps] == [changed(step) for step in alone]
+    sure = [token.probability for step in steps for token in step.drafted]
+    assert sure == pytest.approx([token.probability for step in alone for token in step.drafted], abs=1e-5)
     final = watched.canvas
     for position in range(64):
         placements = [n for n, step in enumerate(alone) if any(t.position == position for t in step.drafted)]
