@@ -186,12 +186,8 @@ def _head(model: str, device: Any) -> dict[str, Any]:
 
 def _decode(session: Session, settings: Settings, seed: int, **lengths: int) -> dict[str, Any]:
     """One decoding as the app does it, messages included."""
-    from wino_viz.ui.player import (
-        new_run,
-        start_message,
-        step_message,
-        trace_message,
-    )  # needs gradio, the rest does not
+    # needs gradio, the rest does not
+    from wino_viz.ui.player import new_run, start_message, step_message, trace_message
 
     question = session.new_problem(steps=4, seed=seed)["question"]
     started = time.perf_counter()
