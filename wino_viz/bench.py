@@ -187,7 +187,7 @@ def _head(model: str, device: Any) -> dict[str, Any]:
 def _decode(session: Session, settings: Settings, seed: int, **lengths: int) -> dict[str, Any]:
     """One decoding as the app does it, messages included."""
     # needs gradio, the rest does not
-    from wino_viz.ui.player import new_run, start_message, step_message, trace_message
+    from wino_viz.ui.messages import new_run, start_message, step_message, trace_message
 
     question = session.new_problem(steps=4, seed=seed)["question"]
     started = time.perf_counter()

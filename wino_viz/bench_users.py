@@ -20,7 +20,7 @@ from typing import Any
 from wino_viz.decoding import Settings
 from wino_viz.serving import usual_limits
 from wino_viz.session import Session
-from wino_viz.ui.player import new_run, start_message, step_message
+from wino_viz.ui.messages import new_run, start_message, step_message
 
 USERS = (1, 4, 16, 64)
 MOST_USERS = 256

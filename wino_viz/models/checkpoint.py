@@ -160,8 +160,8 @@ def load_checkpoint(
     (default: a GPU where there is one, and all where the first is too small); dtype: float32 by default, from a billion
     parameters on bfloat16. An MMaDA model also takes its image tokenizer, a folder or a name on the hub (default:
     image_tokenizer/ in its own folder, else showlab/magvitv2) and the layout of its picture prompts, one of
-    `mmada.LAYOUTS` (default: demo). `told` hears how far it is. speed: how the model is run (default: on a CPU the
-    fastest exact way, on a GPU transformers' own).
+    `mmada.LAYOUTS` (default: demo). `told` hears how far it is. speed: how the model is run (default: the
+    fastest exact way of its device).
     """
     download, load_told = partial(told, DOWNLOADING), partial(told, LOADING)
     folder, adapter = find_base(fetch_model(name, download), download)
@@ -192,8 +192,7 @@ def load_checkpoint(
     model = load(folder, dtype, device, config, load_told)
     if adapter:
         apply_adapter(model, adapter)
-    # The kernels for a GPU were not held against transformers on one yet (`bench --check` does): until then it runs as it is.
-    speed = speed or (Speed.for_device(model.device) if model.device.type == "cpu" else Speed(own_layers=False))
+    speed = speed or Speed.for_device(model.device)
     rows = model.config.vocab_size
     if not 0 <= mask_id < rows or isinstance(mask_id, bool):
         raise CheckpointError(

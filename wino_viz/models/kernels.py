@@ -93,11 +93,11 @@ def chunk_maxima(logits: torch.Tensor, mask_id: int, *, fused: bool = False) -> 
 if triton is not None:
 
     @triton.jit
-    def _add_norm_kernel(stream, update, weight, summed, normed, width, eps, ADDS: tl.constexpr, BLOCK: tl.constexpr):
+    def _add_norm_kernel(residual, update, weight, summed, normed, width, eps, ADDS: tl.constexpr, BLOCK: tl.constexpr):
         row = tl.program_id(0).to(tl.int64) * width
         columns = tl.arange(0, BLOCK)
         inside = columns < width
-        x = tl.load(stream + row + columns, mask=inside, other=0.0)
+        x = tl.load(residual + row + columns, mask=inside, other=0.0)
         if ADDS:
             # added in float32 and rounded once, as PyTorch adds two narrow tensors
             x = (x.to(tl.float32) + tl.load(update + row + columns, mask=inside, other=0.0).to(tl.float32)).to(x.dtype)

@@ -14,8 +14,9 @@ from wino_viz.ui.decode_tab import ON_REFUSED, on_end, on_run, shown_parts
 from wino_viz.ui.decoder_form import NONE, PLUS, WINO, DecoderForm, decoder_choices
 from wino_viz.ui.examples import Example, best_example, most_telling_pass, recorded_together
 from wino_viz.ui.forms import HIDDEN, MODEL_QUEUE, CanvasForm, Forms, ProblemForm
+from wino_viz.ui.messages import clear_message, lanes_message
 from wino_viz.ui.model_form import ModelForm
-from wino_viz.ui.player import MOST_LANES, Player, clear_message, lanes_message
+from wino_viz.ui.player import MOST_LANES, Player
 from wino_viz.ui.watching import Current, figures_row, watch
 from wino_viz.ui.widgets import Figures, Fold, Notice, figures, say
 

@@ -15,8 +15,9 @@ from wino_viz.tasks.registry import prompt_of
 from wino_viz.ui.decoder_form import WINO, DecoderForm, decoder_choices
 from wino_viz.ui.examples import Example, best_example
 from wino_viz.ui.forms import HIDDEN, MODEL_QUEUE, CanvasForm, Forms, ProblemForm
+from wino_viz.ui.messages import clear_message
 from wino_viz.ui.model_form import ModelForm
-from wino_viz.ui.player import Player, clear_message
+from wino_viz.ui.player import Player
 from wino_viz.ui.take import take_away
 from wino_viz.ui.watching import Current, Update, broken_off, stop, watch
 from wino_viz.ui.widgets import Fold, Notice, say

@@ -19,7 +19,7 @@ from wino_viz.plus import is_wino_plus
 from wino_viz.problems import known_problem
 from wino_viz.tasks.registry import TASKS, check_record
 from wino_viz.trace import Trace, TraceError
-from wino_viz.ui.player import trace_message
+from wino_viz.ui.messages import trace_message
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -16,7 +16,7 @@ from typing import Any
 
 from wino_viz.ui.figures import Here, Run
 from wino_viz.ui.forms import TASK_NAMES
-from wino_viz.ui.player import new_run
+from wino_viz.ui.messages import new_run
 from wino_viz.ui.widgets import progress
 
 SECONDS_BETWEEN = 0.7  # updates; a figure is some tens of kilobytes

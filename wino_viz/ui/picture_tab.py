@@ -20,6 +20,7 @@ from wino_viz.ui.decode_tab import ON_REFUSED, ON_STOP, OWN, about, on_run
 from wino_viz.ui.decoder_form import DecoderForm, decoder_choices
 from wino_viz.ui.examples import PictureExample, best_example
 from wino_viz.ui.forms import HIDDEN, MODEL_QUEUE, CanvasForm
+from wino_viz.ui.messages import clear_message
 from wino_viz.ui.model_form import ModelForm
 from wino_viz.ui.picture_form import (
     CLEAR_SIDE,
@@ -33,7 +34,7 @@ from wino_viz.ui.picture_form import (
     chips_message,
     composed,
 )
-from wino_viz.ui.player import Player, clear_message
+from wino_viz.ui.player import Player
 from wino_viz.ui.watching import Current, broken_off, is_finished, numbered, stop, watch
 from wino_viz.ui.widgets import Figures, Notice, PictureStrip, WordsFromPicture, figures, say
 

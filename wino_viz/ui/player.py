@@ -25,15 +25,14 @@ from __future__ import annotations
 
 import json
 import sys
-import uuid
-from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from wino_viz.trace import Step, Trace, dumps
+from wino_viz.trace import Trace
+from wino_viz.ui.messages import clear_message, trace_message
 
 MOST_LANES = 3
 ASSETS = Path(__file__).resolve().parents[2] / "assets" / "player"
@@ -53,93 +52,6 @@ root.player = player; // for scripts on the page and for tests
 root.lastMessage = () => props.value; // of a run that is over, and of a recording, it holds the whole trace
 watch("value", () => player.receive(props.value));
 """
-
-
-# ---- messages
-
-
-def new_run() -> str:
-    """An id for one run. A player ignores what still arrives of a run that is no longer the current one."""
-    return uuid.uuid4().hex[:12]
-
-
-def start_message(trace: Trace | Mapping[str, Any], run: str, *, lane: int = 0, title: str = "", lanes: int = 1) -> str:
-    """A run begins: draw its empty canvas. `trace` is a Trace or its header (`Trace.header()`, before any pass).
-
-    `lanes` is how many the run will fill, so that each has its place from the start.
-    """
-    header = trace.header() if isinstance(trace, Trace) else {**trace, "pieces": {}}
-    message = {"type": "start", "run": run, "seq": 0, "lane": lane, "lanes": lanes, "trace": header, "title": title}
-    return dumps(message)
-
-
-def step_message(
-    step: Step,
-    run: str,
-    number: int,
-    *,
-    pieces: Mapping[int, str] | None = None,
-    model_seconds: float | None = None,
-    lane: int = 0,
-) -> str:
-    """One forward pass; `number` counts from 1 in its lane, `pieces` holds the texts of ids not sent before."""
-    return dumps(
-        {
-            "type": "step",
-            "run": run,
-            "seq": number,
-            "lane": lane,
-            "step": step.to_dict(),
-            "pieces": {str(i): text for i, text in (pieces or {}).items()},
-            "model_seconds": model_seconds,
-        }
-    )
-
-
-def trace_message(
-    trace: Trace,
-    run: str | None = None,
-    *,
-    lane: int = 0,
-    title: str | None = None,
-    verdict: Mapping[str, Any] | None = None,
-    stopped: str = "",
-    at: int = 0,
-    play: bool = False,
-) -> str:
-    """A whole trace: the last message of `run` (the playhead stays where it is), or without `run` a recorded example.
-
-    `verdict` is {"correct": True, False or None, "faithful": whether nothing else is wrong, "text": one line}. `stopped` says
-    that the run ended early ("Stopped here."), and the trace is what there is. `at` is the pass at which an example opens,
-    and `play` starts it there; both are for traces that were not streamed.
-    """
-    message = {"type": "trace", "run": run or new_run(), "lane": lane, "trace": trace.to_dict(), "at": at, "play": play}
-    return dumps(_with(message, title=title, verdict=verdict, stopped=stopped or None))
-
-
-def lanes_message(
-    traces: Sequence[Trace],
-    run: str | None = None,
-    *,
-    titles: Sequence[str] = (),
-    verdicts: Sequence[Mapping[str, Any] | None] = (),
-    stopped: Sequence[str] = (),
-    at: int = 0,
-    play: bool = False,
-) -> str:
-    """Whole traces side by side, as `trace_message`: the last message of a comparison, or a recorded one."""
-    message = {"type": "lanes", "run": run or new_run(), "traces": [trace.to_dict() for trace in traces]}
-    about = {"titles": list(titles), "verdicts": list(verdicts), "stopped": list(stopped)}
-    return dumps({**message, **about, "at": at, "play": play})
-
-
-def clear_message() -> str:
-    """Show nothing."""
-    return dumps({"type": "clear"})
-
-
-def _with(message: dict[str, Any], **optional: Any) -> dict[str, Any]:
-    return message | {name: value for name, value in optional.items() if value is not None}
 
 
 # ---- the component

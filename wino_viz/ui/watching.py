@@ -16,13 +16,7 @@ from wino_viz.decoding import WinoSettings
 from wino_viz.models.files import is_wino_plus
 from wino_viz.names import decoder_words
 from wino_viz.trace import Trace
-from wino_viz.ui.player import (
-    lanes_message,
-    new_run,
-    start_message,
-    step_message,
-    trace_message,
-)
+from wino_viz.ui.messages import lanes_message, new_run, start_message, step_message, trace_message
 from wino_viz.ui.widgets import say
 
 BROKEN = "The run broke off through a fault that is not yours; the server’s log says which. You can run again."
