@@ -11,7 +11,7 @@ import os
 import sys
 
 from wino_viz.arguments import Parser
-from wino_viz.loading import loader, loading_options
+from wino_viz.loading import loader, loading_options, set_up_cuda
 from wino_viz.model_menu import ModelMenu, needs_hub, read_names
 
 
@@ -34,6 +34,7 @@ chosen = options(sys.argv[1:] if __name__ == "__main__" else [])
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("HF_HUB_OFFLINE", "0" if needs_hub(chosen.models) else "1")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+set_up_cuda()
 
 from wino_viz.zero_gpu import zero_gpu_here  # noqa: E402
 

@@ -72,13 +72,13 @@ picture() { # FILE SPLIT NUMBER captions|questions SPEC TITLE NOTE
     --seen "examples/pictures/$1.seen.png" --words --title "$6" --note "$7" --trace "examples/pictures/$1.json"
 }
 
-picture 1-five-objects-at-once validation 13 captions wino \
+picture 1-five-objects-at-once validation 27 captions wino \
   'Five objects, drafted together' \
   'Sizes, colours and shapes of several objects are drafted in one pass; those that do not fit each other are taken back.'
 picture 2-which-object-next validation 6 captions wino \
   'Which object comes next?' \
   'The sentence stands early; what it says of each object is drafted, judged against the picture, and drafted again.'
-picture 3-one-token-at-a-time validation 13 captions standard \
+picture 3-one-token-at-a-time validation 27 captions standard \
   'The first picture, one token at a time' \
   'Standard decoding of the first picture: 64 passes for 64 tokens, and nothing is ever taken back.'
 picture 4-a-question validation 0 questions wino \

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 from wino_viz.arguments import Parser, whole
 from wino_viz.decoding import DECODERS
 from wino_viz.export_command import add_export
-from wino_viz.loading import bar, loader, loading_options
+from wino_viz.loading import bar, loader, loading_options, set_up_cuda
 from wino_viz.plus import usual_spec
 from wino_viz.serve_command import add_serve
 from wino_viz.session import Session, WordFromPicture
@@ -46,6 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     options = _parser().parse_args(arguments)
+    set_up_cuda()
     try:
         return options.run(options, arguments)
     except (ValueError, OSError) as error:
@@ -235,7 +236,8 @@ def run_decode(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     count = trace.forward_passes
     figures = (
         f"{count} forward pass{'' if count == 1 else 'es'} · {trace.tokens_per_pass:.1f} tokens per pass · "
-        f"{trace.revocations} revocations · {seconds:.2f} s model time ({trace.gen_length / seconds:.0f} tokens/s)"
+        f"{trace.revocations} revocation{'' if trace.revocations == 1 else 's'} · "
+        f"{seconds:.2f} s model time ({trace.gen_length / seconds:.0f} tokens/s)"
     )
     print(figures, file=sys.stderr)
     if (verdict := decoding.verdict())["correct"] is not None:

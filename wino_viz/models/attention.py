@@ -112,7 +112,7 @@ if triton is not None:
 
     @triton.jit
     def _tiles(
-        q, k, v, bits, k_stride, v_stride, bits_rows, limit, scale, judged,
+        q, k, v, bits, k_stride, v_stride, bits_rows, limit, judged, SCALE: tl.constexpr,
         SIZE: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr, MASKED: tl.constexpr, PRECISION: tl.constexpr,
     ):  # fmt: skip
         """Mixed values (ROWS, SIZE) of one block of queries, tile by tile of columns (the softmax is kept up on the way)."""
@@ -124,7 +124,7 @@ if triton is not None:
             columns = start + across
             exists = columns < limit
             keys = tl.load(k + columns[None, :] * k_stride + places[:, None], mask=exists[None, :], other=0.0)
-            scores = tl.dot(q, keys, input_precision=PRECISION) * scale
+            scores = tl.dot(q, keys, input_precision=PRECISION) * SCALE
             sees = exists[None, :]
             if MASKED:
                 words = tl.load(bits + bits_rows + start // COLUMNS, mask=judged, other=-1)
@@ -143,7 +143,7 @@ if triton is not None:
     @triton.jit(do_not_specialize=["count", "columns", "open_rows", "seen", "bits_batch", "bits_stride", "bits_first"])
     def _attend_kernel(
         q, k, v, bits, rows, out, q_batch, q_stride, k_batch, k_stride, v_batch, v_stride, bits_batch, bits_stride,
-        bits_first, count, columns, open_rows, seen, scale, heads, groups,
+        bits_first, count, columns, open_rows, seen, heads, groups, SCALE: tl.constexpr,
         SIZE: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr,
         MASKED: tl.constexpr, LISTED: tl.constexpr, PRECISION: tl.constexpr,
     ):  # fmt: skip
@@ -167,8 +167,8 @@ if triton is not None:
         limit = tl.where(is_open, seen, columns)
         judged = inside & (is_open == 0)
         mixed = _tiles(
-            queries, k, v, bits + batch * bits_batch, k_stride, v_stride, bits_rows * bits_stride, limit, scale, judged,
-            SIZE, ROWS, COLUMNS, MASKED, PRECISION,
+            queries, k, v, bits + batch * bits_batch, k_stride, v_stride, bits_rows * bits_stride, limit, judged,
+            SCALE, SIZE, ROWS, COLUMNS, MASKED, PRECISION,
         )  # fmt: skip
         out += ((batch * count + own[:, None]) * heads + head) * SIZE + places[None, :]
         tl.store(out, mixed.to(out.dtype.element_ty), mask=inside[:, None])
@@ -208,9 +208,9 @@ def _attend_fused(
         k.shape[1],
         open_rows,
         seen,
-        size**-0.5 * LOG2_E,  # the softmax is taken by powers of 2
         heads,
         heads // k.shape[2],
+        SCALE=size**-0.5 * LOG2_E,  # the softmax is taken by powers of 2
         SIZE=size,
         ROWS=tile,
         COLUMNS=WORD,

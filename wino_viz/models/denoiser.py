@@ -142,15 +142,16 @@ class Denoiser:
         packed = self._packed(layout, forwards)  # (B, R, 3 + 2k)
         answers = []
         for forward, part in zip(forwards, packed, strict=True):
-            part = part[: len(forward.rows)]
+            part = part[: len(forward.rows)].round(DECIMALS)  # a copy
             k = (part.shape[1] - 3) // 2
+            ids = part[:, : 3 + k].astype(np.int64)
             answers.append(
                 Predictions(
-                    ids=part[:, 0].astype(np.int64),
-                    confidence=part[:, 1].round(DECIMALS),
-                    given_probability=part[:, 2].round(DECIMALS),
-                    top_ids=part[:, 3 : 3 + k].astype(np.int64),
-                    top_probabilities=part[:, 3 + k :].round(DECIMALS),
+                    ids=ids[:, 0],
+                    confidence=part[:, 1],
+                    given_probability=part[:, 2],
+                    top_ids=ids[:, 3:],
+                    top_probabilities=part[:, 3 + k :],
                 )
             )
         return answers

@@ -27,12 +27,14 @@ WARM_UP = 2  # passes before a capture: kernels are chosen and compiled, workspa
 class _Captured:
     graph: torch.cuda.CUDAGraph
     host: torch.Tensor  # (numbers,) int64, pinned: the input
+    numbers: np.ndarray  # `host`
     device: torch.Tensor  # the same on the GPU
     bias: torch.Tensor | None
     bias_from: Any  # what `bias` was filled from
     logits: torch.Tensor
     packed: torch.Tensor
     answer: torch.Tensor  # `packed`, pinned
+    values: np.ndarray  # `answer`
 
 
 class Graphs:
@@ -74,12 +76,12 @@ class Graphs:
         if found.bias is not None and (bias_from is None or found.bias_from is not bias_from):
             found.bias.copy_(make_bias())
             found.bias_from = bias_from
-        found.host.numpy()[:] = numbers
+        found.numbers[:] = numbers
         found.device.copy_(found.host, non_blocking=True)
         found.graph.replay()
         found.answer.copy_(found.packed, non_blocking=True)
         torch.cuda.current_stream(self._device).synchronize()
-        return found.answer.numpy(), found.logits
+        return found.values, found.logits
 
     def pays(self, shape: Hashable, *, at_once: bool) -> bool:
         """Whether to use a graph for this shape: at_once, or from the second time on (batches come in ever new sizes)."""
@@ -111,7 +113,7 @@ class Graphs:
         with torch.cuda.graph(graph, pool=self._pool, stream=self._stream, capture_error_mode="thread_local"):
             logits, packed = self._run(shape, device, bias)
         answer = torch.empty(packed.shape, dtype=packed.dtype, pin_memory=True)
-        return _Captured(graph, host, device, bias, None, logits, packed, answer)
+        return _Captured(graph, host, host.numpy(), device, bias, None, logits, packed, answer, answer.numpy())
 
 
 def _aligned(bias: torch.Tensor) -> torch.Tensor:

@@ -93,7 +93,9 @@ def chunk_maxima(logits: torch.Tensor, mask_id: int, *, fused: bool = False) -> 
 if triton is not None:
 
     @triton.jit
-    def _add_norm_kernel(residual, update, weight, summed, normed, width, eps, ADDS: tl.constexpr, BLOCK: tl.constexpr):
+    def _add_norm_kernel(
+        residual, update, weight, summed, normed, width, EPS: tl.constexpr, ADDS: tl.constexpr, BLOCK: tl.constexpr
+    ):
         row = tl.program_id(0).to(tl.int64) * width
         columns = tl.arange(0, BLOCK)
         inside = columns < width
@@ -103,7 +105,7 @@ if triton is not None:
             x = (x.to(tl.float32) + tl.load(update + row + columns, mask=inside, other=0.0).to(tl.float32)).to(x.dtype)
             tl.store(summed + row + columns, x, mask=inside)
         wide = x.to(tl.float32)
-        scale = tl.rsqrt(tl.sum(wide * wide, axis=0) / width + eps)
+        scale = tl.rsqrt(tl.sum(wide * wide, axis=0) / width + EPS)
         w = tl.load(weight + columns, mask=inside, other=0.0)
         narrow = (wide * scale).to(x.dtype).to(tl.float32)  # rounded twice, as transformers does
         tl.store(normed + row + columns, (narrow * w.to(tl.float32)).to(x.dtype), mask=inside)
@@ -219,7 +221,7 @@ def _add_norm_fused(
         summed,
         normed,
         width,
-        eps,
+        EPS=eps,
         ADDS=update is not None,
         BLOCK=triton.next_power_of_2(width),
         num_warps=8 if width > 2048 else 4,

@@ -108,7 +108,14 @@ class Layers:
             stream, normed = self._norm(stream, update, layer.post_attention_layernorm)
             update = self._mlp(n, layer.mlp, normed)
         _, normed = self._norm(stream, update, model.norm)
-        return self.model.lm_head(normed)
+        return self._head(normed)
+
+    def _head(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, R, V) logits; on a GPU in float32, as the product adds them up: 16 bits are too few near a threshold."""
+        head = self.model.lm_head
+        if not self.fused or x.dtype == torch.float32 or head.bias is not None:
+            return head(x)
+        return torch.mm(x.flatten(0, 1), head.weight.t(), out_dtype=torch.float32).unflatten(0, x.shape[:2])
 
     def _norm(
         self, stream: torch.Tensor, update: torch.Tensor | None, norm: nn.Module

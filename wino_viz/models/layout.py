@@ -125,20 +125,21 @@ def arrange(
     most = max(len(f.rows) for f in forwards)
     most += -most % rows_of
     count, pads = len(forwards), [longest - len(f.ids) for f in forwards]
-    ids = np.full((count, longest), filler, dtype=np.int64)
-    positions = np.zeros((count, longest), dtype=np.int64)
-    rows = np.full((count, most), longest - 1, dtype=np.int64)
-    given = np.full((count, most), NO_TOKEN, dtype=np.int64)
+    numbers = np.empty(2 * count * (longest + most), dtype=np.int64)  # of all four, in the order of `Shape.batch`
+    ids, positions = numbers[: 2 * count * longest].reshape(2, count, longest)
+    rows, given = numbers[2 * count * longest :].reshape(2, count, most)
     for n, (forward, pad) in enumerate(zip(forwards, pads, strict=True)):
-        ids[n, pad:] = forward.ids
-        positions[n, pad:] = np.arange(len(forward.ids)) if forward.position_ids is None else forward.position_ids
-        rows[n, : len(forward.rows)] = forward.rows + pad
-        given[n, : len(forward.given)] = forward.given
+        ids[n, :pad], ids[n, pad:] = filler, forward.ids
+        places = np.arange(len(forward.ids)) if forward.position_ids is None else forward.position_ids
+        positions[n, :pad], positions[n, pad:] = 0, places
+        asked = len(forward.rows)
+        rows[n, :asked], rows[n, asked:] = forward.rows + pad if pad else forward.rows, longest - 1
+        given[n, :asked], given[n, asked:] = forward.given, NO_TOKEN
     has_bias = any(pads) or any(mask is not None for mask in masks)
     open_rows = {0 if mask is None else mask.open_rows for mask in masks}
     split = open_rows.pop() if len(open_rows) == 1 and not any(pads) else 0
     shape = Shape(count, longest, longest, most, split, split if has_bias else longest, has_bias)
-    return Layout(shape, np.concatenate([part.ravel() for part in (ids, positions, rows, given)]), masks, pads)
+    return Layout(shape, numbers, masks, pads)
 
 
 def _as_bias(seen: np.ndarray, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
