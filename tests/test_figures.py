@@ -67,6 +67,12 @@ def named(message: dict, label: str, hollow: bool = False, plot: int = 0) -> dic
     return trace
 
 
+def test_a_picture_that_is_taken_elsewhere_says_of_bars_only_where_it_has_some(folder, session):
+    credits = {name: message(folder, session, name)["credit"] for name in KINDS}
+    assert {name for name, words in credits.items() if "bars are 95 % Wilson" in words} == {TRADEOFF, DIFFICULTY}
+    assert all(words.endswith(" · wino_viz") for words in credits.values())
+
+
 # ---- accuracy against step reduction
 
 
