@@ -153,6 +153,6 @@ def sample_trace(
 
 if __name__ == "__main__":
     from wino_viz.ui.messages import trace_message
-    from wino_viz.ui.player import standalone_page
+    from wino_viz.ui.standalone import standalone_page
 
     Path(sys.argv[1]).write_text(standalone_page(trace_message(sample_trace())), encoding="utf-8")

@@ -115,7 +115,7 @@ def sudoku_trace(settings: Settings | None = None, *, ends_wrong: bool = False, 
 
 if __name__ == "__main__":
     from wino_viz.ui.messages import trace_message
-    from wino_viz.ui.player import standalone_page
+    from wino_viz.ui.standalone import standalone_page
 
     message = trace_message(sudoku_trace(ends_wrong="--wrong" in sys.argv))
     Path(sys.argv[1]).write_text(standalone_page(message), encoding="utf-8")

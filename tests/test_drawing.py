@@ -246,6 +246,13 @@ def test_a_sentence_tells_what_a_pass_did(trace):
         assert (f"took back {len(step.remasked)}: " in sentence) == bool(step.remasked)
 
 
+@pytest.mark.parametrize(("ends", "said"), [(1, "1 token (end of text)"), (2, "2 tokens, all end of text")])
+def test_ends_of_the_text_are_counted_in_words(ends, said):
+    drafted = tuple(Token(position, END, 0.9) for position in range(ends))
+    trace = a_trace(["", ""], [Step(0, drafted=drafted)], pieces={END: ""})
+    assert pass_sentence(trace, list(frames(trace))[1]) == f"Pass 1: drafted {said}."
+
+
 @pytest.mark.parametrize(
     ("text", "said"), [(" ", "1 space"), ("   ", "3 spaces"), ("\n", "line break"), ("\n\n", "2 line breaks")]
 )

@@ -239,11 +239,12 @@ def test_progress_is_a_line_now_and_then_elsewhere():
     with Progress(file) as progress:
         for done in range(101):
             progress("wino", done, 100)
-    assert file.getvalue() == "wino: 100 of 100\n"
+    assert file.getvalue() == "wino: 100 of 100 problems decoded\n"
     file = io.StringIO()
     with Progress(file, seconds_between_lines=0) as progress:
         for done in (10, 20, 100):
             progress("wino", done, 100)
     lines = file.getvalue().splitlines()
-    assert lines[0] == "wino: 10 of 100"
-    assert lines[1].startswith("wino: 20 of 100, about ") and lines[2] == "wino: 100 of 100"
+    assert lines[0] == "wino: 10 of 100 problems decoded"
+    assert lines[1].startswith("wino: 20 of 100 problems decoded, about ")
+    assert lines[2] == "wino: 100 of 100 problems decoded"

@@ -6,6 +6,8 @@ import html
 import io
 import json
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -174,6 +176,14 @@ def test_a_verdict_is_said_at_the_end_alone(trace):
 def sent_to_player(page: str) -> dict:
     """The message that an HTML file gives its player."""
     return json.loads(json.loads(re.search(r'root\.player\.receive\((".*")\);\n', page)[1]))
+
+
+def test_an_html_file_and_a_notebook_wait_neither_for_gradio_nor_for_torch():
+    script = (
+        "import sys, wino_viz; wino_viz.show('examples/traces/1-two-wordings-collide.json')._repr_html_(); "
+        "sys.exit(bool({'gradio', 'torch'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", script], cwd=Path(__file__).parents[1]).returncode == 0
 
 
 def test_an_html_file_holds_the_whole_trace_and_asks_for_nothing(trace):

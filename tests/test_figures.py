@@ -17,7 +17,7 @@ from wino_viz.evaluation.result_files import GRID, SHADOW, TRADEOFF, Row, read_r
 from wino_viz.evaluation.rows import rows_of
 from wino_viz.evaluation.sweeps import SWEEP, spec_of
 from wino_viz.session import Session
-from wino_viz.ui.charts import LOOKS, MORE_LOOKS, PALETTE
+from wino_viz.ui.charts import LOOKS, MORE_LOOKS, PALETTE, percent
 from wino_viz.ui.charts_tradeoff import pareto
 from wino_viz.ui.figures import DIFFICULTY, KINDS, Here, figure_message, read_reported, shipped_weights
 
@@ -65,6 +65,20 @@ def named(message: dict, label: str, hollow: bool = False, plot: int = 0) -> dic
         if trace.get("name") == label and ("-open" in str(trace["marker"].get("symbol"))) == hollow
     ]
     return trace
+
+
+def test_a_picture_that_is_taken_elsewhere_says_of_bars_only_where_it_has_some(folder, session):
+    credits = {name: message(folder, session, name)["credit"] for name in KINDS}
+    assert {name for name, words in credits.items() if "bars are 95 % Wilson" in words} == {TRADEOFF, DIFFICULTY}
+    assert all(words.endswith(" · wino_viz") for words in credits.values())
+
+
+@pytest.mark.parametrize(
+    ("share", "said"),
+    [(None, "–"), (0.0, "0 %"), (0.985, "98 %"), (0.998, "99.8 %"), (0.99996, "99.996 %"), (1.0, "100 %")],
+)
+def test_a_hundred_percent_means_that_nothing_is_wrong(share, said):
+    assert percent(share) == said
 
 
 # ---- accuracy against step reduction

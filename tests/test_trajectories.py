@@ -185,6 +185,8 @@ def test_older_and_longer_files_are_read(tmp_path: Path):
     path.write_text(json.dumps(record))
     with pytest.raises(ValueError, match='"trajectory_accepted" is missing'):
         read_trajectories([path])
+    with pytest.raises(ValueError, match=r"none\.jsonl can't be read: No such file or directory$"):
+        read_trajectories([tmp_path / "none.jsonl"])
 
 
 def test_a_stopped_run_goes_on_and_its_torn_line_is_dropped(tmp_path: Path):

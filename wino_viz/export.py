@@ -102,7 +102,7 @@ def to_png(
 def to_html(trace: Trace, number: int | None = None, *, verdict: Verdict | None = None) -> str:
     """One HTML file with the player, which opens at a pass (0 when left out) and asks nobody for anything."""
     from wino_viz.ui.messages import trace_message
-    from wino_viz.ui.player import standalone_page  # brings gradio, which takes its time
+    from wino_viz.ui.standalone import standalone_page
 
     number = _checked_pass(trace, number, 0)
     return standalone_page(trace_message(trace, at=number, verdict=verdict), title=title_of(trace))

@@ -5,6 +5,7 @@
 // Plotly's script is the server's own copy, asked for when the first figure is drawn. Words are set with textContent.
 
 const PNG_SIZE = { width: 1100, height: 640, scale: 2 };
+const PNG_MARGIN = { l: 76, t: 60, b: 96, r: 26 }; // px; at the top the title, and the legend takes what it needs under it
 const PLOT_CONFIG = { displayModeBar: false, responsive: false, scrollZoom: false, doubleClick: false, showTips: false };
 
 let plotlyScript = null;
@@ -223,15 +224,29 @@ async function savePicture(view, n) {
     ...layout,
     font: { ...layout.font, size: 15 },
     title: { text: `<b>${title}</b>`, x: 0.02, y: 0.975, xanchor: "left", yanchor: "top", font: { size: 20 } },
-    margin: { ...layout.margin, l: 76, t: 96, b: 96, r: 26 },
+    margin: { ...layout.margin, ...PNG_MARGIN },
     annotations: [{
       text: escaped(view.data.credit), xref: "paper", yref: "paper", x: 0, y: 0, yshift: -78, xanchor: "left", yanchor: "bottom",
       showarrow: false, font: { size: 12 },
     }],
   };
+  whole.margin.t += await legendHeight(data, whole);
   const url = await window.Plotly.toImage({ data, layout: whole }, { format: "png", ...PNG_SIZE });
   const name = view.data.plots.length > 1 ? `${view.data.file}-${plot.name.replaceAll(" ", "-")}` : view.data.file;
   download(`${name}.png`, url);
+}
+
+// Plotly keeps no room between a title and a legend of several lines, so its legend is measured. In px.
+async function legendHeight(data, layout) {
+  const box = part("div", "chart-measured");
+  document.body.append(box);
+  try {
+    await window.Plotly.newPlot(box, data, { ...layout, width: PNG_SIZE.width, height: PNG_SIZE.height }, { staticPlot: true });
+    return box.querySelector(".legend")?.getBBox().height ?? 0;
+  } finally {
+    window.Plotly.purge(box);
+    box.remove();
+  }
 }
 
 const escaped = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");

@@ -5,6 +5,7 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 const MASK_SIZE = 430; // px, at most
+const MASK_LEAST = 160; // px, with the words beside it
 const MARGIN = { left: 74, top: 30 };
 const CLOSE = 7; // slots in the enlarged part
 
@@ -60,6 +61,7 @@ function partsOf(data, block) {
 function drawBlock(view) {
   const { data, block } = view;
   const width = Math.min(MASK_SIZE, view.element.clientWidth || MASK_SIZE);
+  if (width < MASK_LEAST) return; // a tab that is just being opened: it is drawn when there is room
   if (width === view.width && block === view.drawn) return;
   Object.assign(view, { width, drawn: block });
   const rows = data.blocks[block].rows;

@@ -128,7 +128,8 @@ function passSentence(replay, k) {
   const parts = [];
   const ends = step.drafted.filter(([, id]) => replay.endIds.has(id)).length;
   let drafted = `drafted ${plural(step.drafted.length, "token")}`;
-  if (ends > 0) drafted += ends === step.drafted.length ? ", all end of text" : ` (${ends} of them end of text)`;
+  const allEnds = ends > 1 ? ", all end of text" : " (end of text)";
+  if (ends > 0) drafted += ends === step.drafted.length ? allEnds : ` (${ends} of them end of text)`;
   else if (step.drafted.length > 0 && step.drafted.length <= 2) {
     drafted += ` (${step.drafted.map(([, id]) => tokenName(replay, id)).join(", ")})`;
   }

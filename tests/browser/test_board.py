@@ -14,7 +14,7 @@ from wino_viz.decoding import StandardSettings
 from wino_viz.tasks.sudoku import read_grid
 from wino_viz.trace import Step, Token, Trace
 from wino_viz.ui.messages import lanes_message, new_run, start_message, step_message, trace_message
-from wino_viz.ui.player import standalone_page
+from wino_viz.ui.standalone import standalone_page
 
 TRACE = sudoku_trace()
 LAST = TRACE.forward_passes

@@ -201,6 +201,32 @@ def test_after_open_in_decode_its_values_and_run_are_in_view(url: str, open_page
         expect(part).to_be_in_viewport(ratio=1)
 
 
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_wide_table_and_its_source_stay_in_their_figure(url: str, open_page, width):
+    page = opened(open_page(url, width=width, height=844))
+    for name in (TRADEOFF, SHADOW):
+        for words in ("The points as a table", "Where they come from"):
+            chart(page, name).get_by_text(words).click()
+        right = chart(page, name).evaluate("(figure) => figure.getBoundingClientRect().right")
+        for part in chart(page, name).locator(".chart-scroll, .chart-button").all():
+            box = part.bounding_box()
+            assert box["x"] + box["width"] <= right + 1
+        table = chart(page, name).get_by_role("region", name="The points as a table")
+        assert table.evaluate("(box) => box.scrollWidth > box.clientWidth")  # so there is something to scroll
+
+
+def test_the_title_of_a_downloaded_picture_stands_above_its_legend(page: Page):
+    with page.expect_download(timeout=PATIENCE) as taken:
+        chart(page, TRADEOFF).get_by_role("button", name="PNG", exact=True).click()
+    picture = Image.open(taken.value.path()).convert("L")
+    inked = [picture.crop((0, y, picture.width, y + 1)).getextrema()[0] < 250 for y in range(200)]
+    title = inked.index(True)
+    below = inked.index(False, title)
+    assert 20 < below - title < 60  # one line of 20 px at two points a pixel, then a gap, then the legend
+    assert True in inked[below:]
+    assert page.locator(".chart-measured").count() == 0
+
+
 def test_a_figure_downloads_as_picture_and_as_data(page: Page):
     def download(label: str) -> tuple[str, bytes]:
         with page.expect_download(timeout=PATIENCE) as taken:

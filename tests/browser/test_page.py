@@ -404,6 +404,16 @@ def test_the_mask_follows_the_player_and_says_who_sees_whom(page):
     player.get_by_role("button", name="Play").click()
     expect(playhead(page, "how")).to_have_attribute("aria-valuenow", "1")
 
+    def drawn_at(width: str) -> list[float]:
+        """The widths of what is drawn after the mask was so wide for two frames."""
+        mask.evaluate("(mask, width) => { mask.style.width = width; }", width)
+        page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        return mask.locator("svg rect").evaluate_all("(all) => all.map((rect) => Number(rect.getAttribute('width')))")
+
+    assert min(drawn_at("60px")) >= 0  # as while the tab is being opened: no room for a picture
+    wide = drawn_at("430px")
+    assert min(wide) >= 0 and drawn_at("300px") != wide
+
 
 # ---- without a mouse, on a phone, in the dark
 

@@ -474,7 +474,7 @@ SPOILT = [
     ({"image": "../1.png"}, "the name of a PNG beside the trace"),
     ({"seen": "/etc/passwd"}, "the name of a PNG beside the trace"),
     ({"image": "none.png"}, "There is no such file"),
-    ({"record": None}, '"task" must be one of'),
+    ({"record": None}, "must be an object, not nothing"),
     ({"record": {"task": "arithmetic", "question": "1?", "answer": 1}}, "no task about pictures"),
     ({"record": {"task": "vqa", "image": "a", "question": "What?"}}, "not the prompt"),
     ({"picture": None}, "picture must be an object"),

@@ -21,7 +21,8 @@ from wino_viz.decoding.standard import StandardSettings
 from wino_viz.decoding.threshold import ThresholdSettings
 from wino_viz.trace import Step, Token, Trace
 from wino_viz.ui.messages import clear_message, lanes_message, new_run, start_message, step_message, trace_message
-from wino_viz.ui.player import Player, standalone_page
+from wino_viz.ui.player import Player
+from wino_viz.ui.standalone import standalone_page
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "traces"
 TRACE = sample_trace()

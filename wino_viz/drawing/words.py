@@ -46,7 +46,8 @@ def pass_sentence(trace: Trace, frame: Frame) -> str:
     ends = sum(token.id in trace.end_ids for token in step.drafted)
     drafted = f"drafted {_plural(len(step.drafted), 'token')}"
     if ends:
-        drafted += ", all end of text" if ends == len(step.drafted) else f" ({ends} of them end of text)"
+        all_ends = ", all end of text" if ends > 1 else " (end of text)"
+        drafted += all_ends if ends == len(step.drafted) else f" ({ends} of them end of text)"
     elif 0 < len(step.drafted) <= 2:
         drafted += f" ({', '.join(name(trace, token.id) for token in step.drafted)})"
     parts = [drafted]

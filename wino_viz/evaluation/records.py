@@ -21,7 +21,9 @@ def read_records(path: Path, limit: int | None = None) -> list[dict[str, Any]]:
     try:
         # not splitlines(), which also cuts at line separators inside a JSON string
         lines = path.read_bytes().decode("utf-8-sig").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise ValueError(f"{path} can't be read: {error.strerror or error}") from None
+    except UnicodeDecodeError as error:
         raise ValueError(f"{path} can't be read: {error}") from None
     for number, line in enumerate(lines, start=1):
         if limit is not None and len(records) >= limit:

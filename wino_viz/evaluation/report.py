@@ -44,7 +44,8 @@ class Progress:
             self._bar.update(done - self._bar.n)
         elif done == of or now - self._told >= self._between:
             self._told = now
-            print(f"{spec}: {done} of {of}{self._left(done, of, now)}", file=self._file, flush=True)
+            problems = f"{of} {'problem' if of == 1 else 'problems'}"  # said, or it is read as how many are right
+            print(f"{spec}: {done} of {problems} decoded{self._left(done, of, now)}", file=self._file, flush=True)
 
     def _left(self, done: int, of: int, now: float) -> str:
         if done in (self._first, of):

@@ -66,7 +66,9 @@ def read_record(text: str, where: str = "record") -> dict[str, Any]:
 
 def check_record(record: Any, where: str = "record") -> dict[str, Any]:
     """The same for a record that is parsed already."""
-    task = record.get("task") if isinstance(record, dict) else record
+    if not isinstance(record, dict):
+        raise ValueError(f"{where}: a record must be an object, not {untrusted.described(record)}")
+    task = record.get("task")
     if not isinstance(task, str) or task not in TASKS:
         raise ValueError(f'{where}: "task" must be one of {", ".join(TASKS)}, not {str(task)[:40]!r}')
     TASKS[task].check(record, where)

@@ -89,7 +89,9 @@ def read_trajectories(paths: Iterable[Path], vocabulary: int | None = None) -> l
                     record = _parsed(line, where)
                     if record.get("correct") is True:
                         found.append(trajectory_of(record, where, vocabulary))
-        except (OSError, EOFError, UnicodeDecodeError) as error:
+        except OSError as error:
+            raise ValueError(f"{path} can't be read: {error.strerror or error}") from None
+        except (EOFError, UnicodeDecodeError) as error:
             raise ValueError(f"{path} can't be read: {error}") from None
     if not found:
         raise ValueError(f"{', '.join(map(str, paths)) or 'no file'}: there is no correct trajectory")

@@ -143,7 +143,12 @@ def row_words(row: Row, model: str = "") -> str:
 
 
 def percent(share: float | None, decimals: int = 0) -> str:
-    return "–" if share is None else f"{100 * share:.{decimals}f} %"
+    """“99 %”; “100 %” only where nothing is wrong, so that 499 of 500 are “99.8 %”."""
+    if share is None:
+        return "–"
+    while share < 1 and round(100 * share, decimals) == 100:
+        decimals += 1
+    return f"{100 * share:.{decimals}f} %"
 
 
 def right_words(row: Counted) -> str:
@@ -153,7 +158,7 @@ def right_words(row: Counted) -> str:
     low, high = row.interval
     return (
         f"{percent(row.accuracy, 1)} right ({row.correct} of {row.judged}; 95 % interval {100 * low:.0f} to "
-        f"{percent(high)})"
+        f"{100 * high:.0f} %)"
     )
 
 

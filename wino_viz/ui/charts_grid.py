@@ -135,7 +135,7 @@ def _sentences(cells: dict[tuple[float, float], Row], marked: tuple[Any, Any], h
             "Most often right is" if ties == 1 else f"{ties} cells are right most often; of these the fewest passes has"
         )
         said.append(
-            f"{shared} {_named(best)} ({percent(judged[best].accuracy)}, interval {100 * low:.0f} to {percent(high)}, in "
+            f"{shared} {_named(best)} ({percent(judged[best].accuracy)}, interval {100 * low:.0f} to {100 * high:.0f} %, in "
             f"{judged[best].mean_forward_passes:.1f} passes). Fewest passes of all has {_named(fewest)} "
             f"({judged[fewest].mean_forward_passes:.1f}, {percent(judged[fewest].accuracy)} right)."
         )

@@ -139,7 +139,7 @@ def figure_message(kind: Kind, task: str, results: Results, session: Any, here: 
         "beside": read_reported()["beside"].get(kind.name, ""),
         "notes": [*faults, *_weights_notes(files)],
         "empty": "" if data else _empty(kind, bool(faults)),
-        "credit": _credit(files, here, task),
+        "credit": _credit(kind, files, here, task),
         "sources": [*map(_source, files), *map(_source_here, here.runs)],
         "table": data,
         "csv": as_csv(data),
@@ -266,13 +266,13 @@ def shipped_weights(model: str) -> str:
     return weights_checksum(MODELS / model)
 
 
-def _credit(files: Sequence[ResultFile], here: Here, task: str) -> str:
+def _credit(kind: Kind, files: Sequence[ResultFile], here: Here, task: str) -> str:
     """One line under a picture that is taken elsewhere."""
     counts = sorted({row.n for file in files for row in file.rows})
     parts = [", ".join(dict.fromkeys(file.model for file in files))]
     if counts:
         of = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
-        parts.append(f"{of} problems ({task}), bars are 95 % Wilson intervals")
+        parts.append(f"{of} problems ({task})" + ("" if kind.name == GRID else ", bars are 95 % Wilson intervals"))
     if here.rows:
         parts.append("hollow: measured anew")
     return " · ".join(part for part in [*parts, "wino_viz"] if part)

@@ -1,4 +1,4 @@
-"""The player: watch a decoding pass by pass, in a Gradio app or in a page of its own.
+"""The player: watch a decoding pass by pass, in a Gradio app; standalone.py puts it in a page of its own.
 
     python -m wino_viz.ui.player TRACE.json      a small app that plays one trace
 
@@ -23,9 +23,7 @@ The JavaScript and the style are in assets/player. They travel with the componen
 
 from __future__ import annotations
 
-import json
 import sys
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +31,9 @@ import gradio as gr
 
 from wino_viz.trace import Trace
 from wino_viz.ui.messages import clear_message, trace_message
+from wino_viz.ui.standalone import script
 
 MOST_LANES = 3
-ASSETS = Path(__file__).resolve().parents[2] / "assets" / "player"
-SCRIPTS = ("replay.js", "words.js", "sudoku.js", "canvas.js", "board.js", "timeline.js", "card.js", "player.js")
 
 # Glue between gr.HTML and the player. Gradio calls the watcher for each value that the server sends.
 _ON_LOAD = """
@@ -55,44 +52,6 @@ watch("value", () => player.receive(props.value));
 
 
 # ---- the component
-
-
-@cache
-def script() -> str:
-    """The player's JavaScript with its style inside; defines `winoPlayer.createPlayer` on the page, once."""
-    style = json.dumps((ASSETS / "player.css").read_text(encoding="utf-8"))
-    files = [(ASSETS / name).read_text(encoding="utf-8") for name in SCRIPTS]
-    body = "\n".join([f"const PLAYER_CSS = {style};", *files, "window.winoPlayer ??= { createPlayer };"])
-    return f'(() => {{\n"use strict";\n{body}\n}})();'
-
-
-def standalone_page(message: str, *, title: str = "WINO, pass by pass", lanes: int = 1) -> str:
-    """One HTML file, without any request, that plays `message` (of `trace_message` or `lanes_message`)."""
-    data = json.dumps(message).replace("<", "\\u003c")  # nothing in a trace may end the script
-    safe_title = title.replace("&", "&amp;").replace("<", "&lt;")
-    return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{safe_title}</title>
-<style>
-:root {{ color-scheme: light dark; }}
-body {{ margin: 0 auto; max-width: 1180px; padding: 16px; background: light-dark(#f6f5f1, #0f1114); }}
-@media (max-width: 640px) {{ body {{ padding: 6px; }} }}
-</style>
-</head>
-<body>
-<div class="wino-player"></div>
-<script>{script()}</script>
-<script>
-const root = document.querySelector(".wino-player");
-root.player = winoPlayer.createPlayer(root, {{ lanes: {int(lanes)} }});
-root.player.receive({data});
-</script>
-</body>
-</html>
-"""
 
 
 class Player(gr.HTML):
