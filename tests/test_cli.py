@@ -87,6 +87,15 @@ def test_bench_prints_each_decoder_and_the_share_outside_the_model(capsys: pytes
     assert "outside the model" in printed
 
 
+def test_bench_compares_with_the_naive_way_which_gives_the_same_tokens(tmp_path: Path, capsys: pytest.CaptureFixture):
+    out = tmp_path / "naive.json"
+    assert main(["bench", "--naive", "--problems", "1", "--out", str(out)]) == 0
+    result = json.loads(out.read_text())
+    assert result["same"] == result["problems"] == 1
+    assert result["usual"]["forward_passes"] == result["naive"]["forward_passes"]
+    assert f"{result['speed_up']:.2f} times faster" in capsys.readouterr().out
+
+
 def test_bench_tells_how_much_faster_a_batch_is(tmp_path: Path, capsys: pytest.CaptureFixture):
     out = tmp_path / "bench.json"
     command = ["bench", "--in-flight", "1,2", "--decoders", "threshold:tau=0.3", "--out", str(out)]

@@ -5,6 +5,7 @@
     python -m wino_viz bench --shadow [GENxBLOCK,…]                   see shadow_cost.py
     python -m wino_viz bench --shape llada-8b                         how close to the chip's limit: see bench_shape.py
     python -m wino_viz bench --check                                  the same tokens, however it is run: see bench_check.py
+    python -m wino_viz bench --naive                                  beside recomputing everything: see naive.py
     python -m wino_viz bench --load --model MODEL
     python -m wino_viz bench --parity [--model MODEL] [--problems 500]
     python -m wino_viz bench --users [1,4,16,64]
@@ -27,7 +28,7 @@ from random import Random
 from statistics import fmean, median
 from typing import Any
 
-from wino_viz import bench_users, load_cost, parity, shadow_cost
+from wino_viz import bench_users, load_cost, naive, parity, shadow_cost
 from wino_viz.decoding import Canvas, Denoiser, Settings, decode_many
 from wino_viz.provenance import commit, machine, versions, weights_checksum
 from wino_viz.session import Session
@@ -143,6 +144,16 @@ def bench_load(model: str, load: Callable[[str], Any]) -> dict[str, Any]:
     return {**_head(model, kept[0].denoiser.device), **figures}
 
 
+def bench_naive(model: str, problems: int) -> dict[str, Any]:
+    """WINO as the app runs it beside the naive way; see `wino_viz.naive`."""
+
+    def decode(session: Session, seed: int) -> dict[str, Any]:
+        return _decode(session, session.settings("wino"), seed)
+
+    figures = naive.measure_naive(decode, model, problems)
+    return {**_head(model, Session(model).checkpoint().denoiser.device), **figures}
+
+
 def bench_parity(model: str, load: Callable[[str], Any], count: int, specs: Sequence[str]) -> dict[str, Any]:
     """bfloat16 beside float32; see `wino_viz.parity`."""
     loaded = {name: load(name) for name in ("float32", "bfloat16")}
@@ -186,7 +197,6 @@ def _head(model: str, device: Any) -> dict[str, Any]:
 
 def _decode(session: Session, settings: Settings, seed: int, **lengths: int) -> dict[str, Any]:
     """One decoding as the app does it, messages included."""
-    # needs gradio, the rest does not
     from wino_viz.ui.messages import new_run, start_message, step_message, trace_message
 
     question = session.new_problem(steps=4, seed=seed)["question"]
@@ -200,7 +210,13 @@ def _decode(session: Session, settings: Settings, seed: int, **lengths: int) -> 
         per_pass.append(made.seconds)
     written += len(trace_message(decoding.trace(), run, verdict=decoding.verdict()))
     total = time.perf_counter() - started
-    return {"per_pass": per_pass, "first_step": first_step, "total": total, "characters": written}
+    return {
+        "per_pass": per_pass,
+        "first_step": first_step,
+        "total": total,
+        "characters": written,
+        "tokens": decoding.trace().output_ids,
+    }
 
 
 def report(result: dict[str, Any]) -> str:
@@ -245,6 +261,11 @@ def report_shadow_block(result: dict[str, Any]) -> str:
 def report_load(result: dict[str, Any]) -> str:
     """The same for `bench_load`."""
     return f"{_where(result)}\n\n{load_cost.report(result)}"
+
+
+def report_naive(result: dict[str, Any]) -> str:
+    """The same for `bench_naive`."""
+    return f"{_where(result)}\n\n{naive.report(result)}"
 
 
 def report_parity(result: dict[str, Any]) -> str:

@@ -137,6 +137,11 @@ def _parser() -> argparse.ArgumentParser:
         help="instead: whether all ways to run the model choose the same tokens, over --problems (default: 60)",
     )
     bench.add_argument(
+        "--naive",
+        action="store_true",
+        help="instead: how much faster WINO is than recomputing everything, with the head on all rows",
+    )
+    bench.add_argument(
         "--load", action="store_true", help="instead: seconds and memory that it takes to load the model (--model NAME)"
     )
     bench.add_argument(
@@ -394,7 +399,7 @@ def run_bench(options: argparse.Namespace, arguments: Sequence[str]) -> int:
             raise ValueError(f"--{name} must be 1 to 1000, not {value}")
     if not 0.1 <= options.seconds <= 600:
         raise ValueError(f"--seconds must be 0.1 to 600, not {options.seconds:g}")
-    kinds = ("shadow", "in_flight", "shape", "check", "load", "parity", "users")
+    kinds = ("shadow", "in_flight", "shape", "check", "naive", "load", "parity", "users")
     chosen = [name for name in kinds if getattr(options, name) not in (None, False)]
     if len(chosen) > 1:
         raise ValueError("choose one of " + " and ".join(f"--{name.replace('_', '-')}" for name in chosen))
@@ -438,6 +443,9 @@ def _measure(options: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
     if options.load:
         result = bench.bench_load(model, _loader(options))
         return result, bench.report_load(result), 0
+    if options.naive:
+        result = bench.bench_naive(model, problems)
+        return result, bench.report_naive(result), 0
     if options.parity:
         result = bench.bench_parity(model, partial(_load_as, model, options), problems, specs)
         return result, bench.report_parity(result), 0
