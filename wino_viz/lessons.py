@@ -2,8 +2,8 @@
 
     for lesson in read_lessons(): print(lesson.title, len(lesson.steps))
 
-A lesson is one JSON file, NUMBER-NAME.json; its traces are in traces/ beside it 
-(examples/record_lessons.sh) or in examples/traces:
+A lesson is one JSON file, NUMBER-NAME.json; its traces are in traces/ beside it (examples/record_lessons.sh)
+or in examples/traces:
 
     {"title": "…", "summary": "one line",
      "steps": [{"heading": "…", "text": ["a paragraph", …], "trace": "NAME of traces/NAME.json", "pass": 3,

@@ -81,9 +81,12 @@ class CaseGallery {
 // The text of a trace at one pass as bars, wrapped like text, and below it drafts (up) and what was taken back (down) of
 // each pass. A picture for the eye alone: the card's words say what it shows.
 function miniature({ lines, passes, at }) {
+  const widths = lines.map((line) => line.reduce((sum, [, width]) => sum + width, 0));
+  const large = Math.min(3, MAP.columns / Math.min(MAP.columns, Math.max(...widths)), MAP.rows / Math.min(MAP.rows, lines.length));
   const unit = MAP.width / MAP.columns;
   const height = MAP.rows * MAP.row;
   const picture = svgPart("svg", { viewBox: `0 0 ${MAP.width} ${height + MAP.plot + 8}`, class: "case-map", "aria-hidden": "true" });
+  const text = svgPart("g", { transform: `scale(${large.toFixed(2)})` }); // a short text is drawn larger
   let row = 0;
   for (const line of lines) {
     let column = 0;
@@ -94,13 +97,13 @@ function miniature({ lines, passes, at }) {
         if (!letter) continue;
       }
       if (row >= MAP.rows) break;
-      if (letter) picture.append(...mapBar(STATE_NAMES[letter], column * unit, row * MAP.row + 3, width * unit - 1.2, marked));
+      if (letter) text.append(...mapBar(STATE_NAMES[letter], column * unit, row * MAP.row + 3, width * unit - 1.2, marked));
       column += width;
     }
     row += 1;
     if (row >= MAP.rows) break;
   }
-  picture.append(mapColumns(passes, at, height + 8));
+  picture.append(text, mapColumns(passes, at, height + 8));
   return picture;
 }
 

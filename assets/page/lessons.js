@@ -45,7 +45,8 @@ class LessonPages {
       if (index === this.at) button.setAttribute("aria-current", "true");
       else button.removeAttribute("aria-current");
     });
-    this.summary.textContent = this.contents[this.at].summary;
+    const { title, summary } = this.contents[this.at];
+    this.summary.replaceChildren(part("b", "lesson-title", title), summary);
     this.go(0, opened);
   }
 
@@ -139,7 +140,7 @@ class LessonPages {
     const found = question.answer.filter((position) => picked.has(position));
     const missed = question.answer.filter((position) => !picked.has(position));
     const wrong = [...picked].filter((position) => !answer.has(position)).sort((a, b) => a - b);
-    const names = (positions) => positions.map((position) => `“${question.names[position] ?? `token ${position + 1}`}”`).join(", ");
+    const names = (positions) => positions.map((position) => tokenWords(question, position)).join(", ");
     const were = question.find === "taken back" ? "taken back" : "filled";
     const words = [
       `You found ${found.length} of ${answer.size}.`,
@@ -233,4 +234,12 @@ class LessonPages {
     button.addEventListener("click", action);
     return button;
   }
+}
+
+// A token of a question by its text, and its number where another one reads the same.
+function tokenWords({ names }, position) {
+  const name = names[position];
+  if (name === undefined) return `token ${position + 1}`;
+  const same = Object.values(names).filter((other) => other === name).length;
+  return same > 1 ? `“${name}” (token ${position + 1})` : `“${name}”`;
 }

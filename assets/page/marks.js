@@ -111,8 +111,8 @@ class TokenMarks {
   }
 }
 
-// Text in which *stars* set words apart: text and <em>, and nothing else.
+// Text in which *stars* set words apart: text and <em>, and nothing else. The star of 4*20 is one of multiplication.
 function markedText(text) {
-  return String(text).split(/(\*[^*\n]+\*)/).filter(Boolean)
-    .map((piece) => (/^\*[^*\n]+\*$/.test(piece) ? part("em", "", piece.slice(1, -1)) : document.createTextNode(piece)));
+  return String(text).split(/(?<!\w)(\*\w[^*\n]*\*)(?!\w)/).filter(Boolean)
+    .map((piece) => (/^\*.+\*$/.test(piece) ? part("em", "", piece.slice(1, -1)) : document.createTextNode(piece)));
 }

@@ -15,6 +15,7 @@ from wino_viz.trace import Trace
 
 MOST_TOKENS = 256  # of a picture the size of a stamp
 MOST_WIDTH = 24  # characters of one token
+SIDE = 4  # cells along a sudoku, whose tokens are its cells in reading order
 LETTERS = {"masked": "m", "drafted": "d", "verified": "v", "remasked": "r", "placed": "p"}
 
 
@@ -25,6 +26,7 @@ def minimap(trace: Trace, number: int, marked: Collection[int] = ()) -> dict[str
     frame = next(islice(frames(trace), number, None))
     final = trace.output_ids
     lines: list[list[list[Any]]] = [[]]
+    is_sudoku = trace.extra.get("record", {}).get("task") == "sudoku"
     tails = [end_tail(trace, frame, block) for block in range(trace.blocks)]
     for position in range(min(trace.gen_length, MOST_TOKENS)):
         tail = tails[position // trace.block_length]
@@ -42,7 +44,7 @@ def minimap(trace: Trace, number: int, marked: Collection[int] = ()) -> dict[str
         if shown.lead and lines[-1]:
             lines[-1].append(["", 1])
         lines[-1].append([*bar, 1] if position in marked else bar)
-        if shown.breaks:
+        if shown.breaks or (position % SIDE == SIDE - 1 and position < SIDE * SIDE and is_sudoku):
             lines.append([])
     passes = [[len(step.drafted), len(step.remasked)] for step in trace.steps]
     return {"lines": [line for line in lines if line], "passes": passes, "at": number}
