@@ -222,3 +222,10 @@ class CaseWords {
     return button;
   }
 }
+
+// What lessons and cases add to the page, once.
+function installMore(css) {
+  if (window.winoPage.lesson) return;
+  document.head.append(part("style", "", css));
+  Object.assign(window.winoPage, { lesson: showLesson, cases: showCases, case: showCase });
+}

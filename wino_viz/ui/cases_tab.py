@@ -16,6 +16,7 @@ from wino_viz.names import decoder_name
 from wino_viz.tasks.registry import judge
 from wino_viz.trace import Trace, dumps
 from wino_viz.ui.forms import HIDDEN
+from wino_viz.ui.lessons_tab import SCRIPTS
 from wino_viz.ui.messages import lanes_message
 from wino_viz.ui.minimap import minimap
 from wino_viz.ui.player import Player
@@ -30,12 +31,14 @@ class CaseHead(Widget):
     """The words of the case that is open, and its moments. Values are made by `case_head`."""
 
     kind = "case"
+    more = SCRIPTS
 
 
 class CaseGallery(Widget):
     """The cards of all cases; its `select` carries {"case": number from 0}. Values are made by `gallery`."""
 
     kind = "cases"
+    more = SCRIPTS
 
 
 def cases_tab(cases: Sequence[Case] | None = None) -> None:

@@ -21,12 +21,14 @@ from wino_viz.ui.player import Player
 from wino_viz.ui.widgets import Widget
 
 PLAYER = "lessons-player"
+SCRIPTS = ("marks.js", "lessons.js", "cases.js", "lessons.css", "cases.css")  # of both tabs about recordings
 
 
 class LessonPages(Widget):
     """The list of lessons, the page that is open, and its question. Its `select` carries {"lesson": number from 0}."""
 
     kind = "lesson"
+    more = SCRIPTS
 
 
 def lessons_tab(lessons: Sequence[Lesson] | None = None) -> None:
