@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import runpy
 from dataclasses import replace
 
 import gradio as gr
@@ -226,3 +227,27 @@ def test_the_page_holds_no_case_before_the_tab_is_opened():
         cases_tab()
     values = [part["props"].get("value") for part in app.get_config_file()["components"]]
     assert all(len(value) < 200 for value in values if isinstance(value, str))
+
+
+def test_new_cases_are_found_by_their_property(monkeypatch, capsys):
+    script = str(CASES.parents[2] / "examples" / "find_cases.py")
+    asked = [
+        "find_cases.py",
+        "--task",
+        "countdown",
+        "--count",
+        "2",
+        "--property",
+        "draft_cap,wrong_number",
+        "--records",
+    ]
+    monkeypatch.setattr("sys.argv", asked)
+    runpy.run_path(script, run_name="__main__")
+    first, record, *_ = capsys.readouterr().out.splitlines()
+    assert re.match(r"draft_cap +0 difficulty 2  \d+ passes, 0 back  1: \d+", first)
+    trace_of = json.loads(record)
+    assert trace_of["task"] == "countdown" and len(trace_of["numbers"]) == 3
+    monkeypatch.setattr("sys.argv", ["find_cases.py", "--property", "beauty"])
+    with pytest.raises(SystemExit) as refused:
+        runpy.run_path(script, run_name="__main__")
+    assert refused.value.code == 2 and "there is no property beauty" in capsys.readouterr().err
