@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import gradio as gr
@@ -43,7 +44,7 @@ class CaseGallery(Widget):
 
 def cases_tab(cases: Sequence[Case] | None = None) -> None:
     """Builds the tab inside the page that is being made; `cases` left out are those of assets/cases."""
-    cases = read_cases() if cases is None else list(cases)
+    cases = shipped_cases() if cases is None else list(cases)
     with gr.Column(elem_classes="cases-tab"):
         head = CaseHead(label="Case", elem_id=HEAD)
         player = Player(lanes=LANES, fold_prompt=False, elem_id=PLAYER)
@@ -59,6 +60,12 @@ def cases_tab(cases: Sequence[Case] | None = None) -> None:
         return case_head(cases[number], number), case_message(cases[number]), listed if asked.get("all") else gr.skip()
 
     cards.select(open_case, None, [head, player, cards], queue=False, **HIDDEN)
+
+
+@cache
+def shipped_cases() -> tuple[Case, ...]:
+    """Those of assets/cases, read once."""
+    return tuple(read_cases())
 
 
 def gallery(cases: Sequence[Case]) -> list[dict[str, Any]]:

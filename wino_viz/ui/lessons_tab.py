@@ -7,6 +7,7 @@ A lesson is sent when it is opened, with its traces; from then on the browser tu
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import gradio as gr
@@ -33,7 +34,7 @@ class LessonPages(Widget):
 
 def lessons_tab(lessons: Sequence[Lesson] | None = None) -> None:
     """Builds the tab inside the page that is being made; `lessons` left out are those of assets/lessons."""
-    lessons = read_lessons() if lessons is None else list(lessons)
+    lessons = shipped_lessons() if lessons is None else list(lessons)
     with gr.Row(elem_classes="lessons-tab"):
         with gr.Column(elem_classes=["wv-panel", "lessons-panel"], min_width=300):
             pages = LessonPages(dumps(_contents(lessons)), label="Lesson", elem_id="lessons-pages")
@@ -47,6 +48,12 @@ def lessons_tab(lessons: Sequence[Lesson] | None = None) -> None:
         return dumps(_contents(lessons) | {"at": asked, "lesson": lesson_page(lessons[asked])})
 
     pages.select(show, None, pages, queue=False, **HIDDEN)
+
+
+@cache
+def shipped_lessons() -> tuple[Lesson, ...]:
+    """Those of assets/lessons, read once."""
+    return tuple(read_lessons())
 
 
 def _contents(lessons: Sequence[Lesson]) -> dict[str, Any]:
