@@ -30,6 +30,7 @@ format: $(VENV)/installed-dev
 
 examples: $(VENV)/installed
 	examples/record.sh $(BIN)/python
+	examples/record_lessons.sh $(BIN)/python
 
 # A model that WINO+ trained is one more series, of the decoders that need no shadow block.
 results: $(VENV)/installed

@@ -19,12 +19,14 @@ from wino_viz.pictures import PictureError, open_picture
 from wino_viz.plus import usual_spec
 from wino_viz.problems import known_problem
 from wino_viz.tasks.scenes_wording import CAPTION_PROMPTS
+from wino_viz.ui.cases_tab import cases_tab
 from wino_viz.ui.compare_tab import compare_tab
 from wino_viz.ui.decode_tab import decode_tab
 from wino_viz.ui.examples import Example, PictureExample, read_examples, read_picture_examples
 from wino_viz.ui.explore_tab import RESULTS, explore_tab
 from wino_viz.ui.forms import DECODING, MODEL_QUEUE
 from wino_viz.ui.how_tab import how_tab
+from wino_viz.ui.lessons_tab import lessons_tab
 from wino_viz.ui.picture_form import file_bytes
 from wino_viz.ui.picture_tab import picture_tab
 from wino_viz.untrusted import described
@@ -133,6 +135,10 @@ def build_page(
                     picture_tab(menu, read_picture_examples() if picture_examples is None else picture_examples)
             with gr.Tab("Explore", id="explore") as explore:
                 explore_tab(session, decode, tabs, explore, RESULTS if results is None else results, plus)
+            with gr.Tab("Lessons", id="lessons"):
+                lessons_tab()
+            with gr.Tab("Cases", id="cases"):
+                cases_tab()
             with gr.Tab("How it works", id="how"):
                 how_tab(examples)
         _decode_endpoint(menu, plus)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -28,12 +28,26 @@ STYLES = ("page.css", "explore.css")
 
 
 @cache
-def head() -> str:
-    """The page's JavaScript with its style inside; it comes with the widgets, so `launch` needs neither."""
-    style = json.dumps("\n".join((ASSETS / name).read_text(encoding="utf-8") for name in STYLES))
-    files = "\n".join((ASSETS / name).read_text(encoding="utf-8") for name in SCRIPTS)
+def head(more: tuple[str, ...] = ()) -> str:
+    """The page's JavaScript with its style inside; it comes with the widgets, so `launch` needs neither.
+
+    `more` names scripts and styles that few widgets need, for the page is sent with a copy for each widget. Its
+    last script defines installMore(css), which is called when the page is there.
+    """
+    style, files = _style(STYLES), _text(SCRIPTS)
     constants = f"const PAGE_CSS = {style};\nconst PLOTLY_PATH = {json.dumps(str(PLOTLY))};"
-    return f'<script>(() => {{\n"use strict";\n{constants}\n{files}\ninstallPage();\n}})();</script>'
+    own = f"const MORE_CSS = {_style(name for name in more if name.endswith('.css'))};" if more else ""
+    last = _text(name for name in more if name.endswith(".js"))
+    install = "installMore(MORE_CSS);" if more else ""
+    return f'<script>(() => {{\n"use strict";\n{constants}\n{files}\ninstallPage();\n{own}\n{last}\n{install}\n}})();</script>'
+
+
+def _text(names: Iterable[str]) -> str:
+    return "\n".join((ASSETS / name).read_text(encoding="utf-8") for name in names)
+
+
+def _style(names: Iterable[str]) -> str:
+    return json.dumps(_text(names))
 
 
 class Widget(gr.HTML):
@@ -43,6 +57,7 @@ class Widget(gr.HTML):
     """
 
     kind = ""
+    more: tuple[str, ...] = ()  # scripts and styles of assets/page that come with it alone
 
     def __init__(self, value: str | None = None, *, role: str = "group", label: str = "", **kwargs: Any) -> None:
         super().__init__(
@@ -54,7 +69,7 @@ const show = () => winoPage.{self.kind}(part, props.value ? JSON.parse(props.val
 show();
 watch("value", show);
 """,
-            head=head(),
+            head=head(self.more),
             apply_default_css=False,
             **kwargs,
         )
