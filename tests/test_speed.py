@@ -1,8 +1,12 @@
 """However a model is run, it says the same: own layers beside transformers' own, on the embedded model."""
 
+import json
+from pathlib import Path
+
 import pytest
 import torch
 
+from wino_viz.cli import main
 from wino_viz.decoding import decode, parse_spec
 from wino_viz.models.checkpoint import load_checkpoint
 from wino_viz.models.denoiser import Speed
@@ -29,6 +33,18 @@ def test_own_layers_place_judge_and_take_back_the_tokens_that_transformers_own_m
     assert [[token[:2] for token in step.remasked] for step in ours] == [
         [token[:2] for token in step.remasked] for step in theirs
     ]
+
+
+def test_prefix_reuse_can_be_asked_for_and_says_that_it_is_approximate(tmp_path: Path, capsys: pytest.CaptureFixture):
+    trace, problems, out = tmp_path / "trace.json", tmp_path / "problems.jsonl", tmp_path / "out.json"
+    lengths = ["--gen-length", "32", "--block-length", "32"]
+    assert main(["decode", "--reuse", *lengths, "--prompt", QUESTION, "--trace", str(trace)]) == 0
+    assert "Approximate: prefix reuse" in capsys.readouterr().err
+    assert "prefix reuse" in json.loads(trace.read_text())["approximate"]
+    problems.write_text(json.dumps({"task": "arithmetic", "question": QUESTION, "answer": 18}))
+    assert main(["eval", "--reuse", "--decoders", "wino", "--data", str(problems), *lengths, "--out", str(out)]) == 0
+    assert "Approximate" in capsys.readouterr().err
+    assert "prefix reuse" in json.loads(out.read_text())["approximate"]
 
 
 def test_prefix_reuse_fills_every_place(spec: str = "wino:tau1=0.6:tau2=0.9"):

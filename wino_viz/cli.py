@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 from wino_viz.arguments import Parser, whole
 from wino_viz.decoding import DECODERS
 from wino_viz.export_command import add_export
-from wino_viz.loading import bar, loader, loading_options, set_up_cuda
+from wino_viz.loading import bar, loader, loading_options, reuse_option, set_up_cuda
 from wino_viz.plus import usual_spec
 from wino_viz.serve_command import add_serve
 from wino_viz.session import Session, WordFromPicture
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 PROG = "python -m wino_viz"
 READS, SEES = "llada-mini", "mmada-mini"  # the models for words and for pictures where none is named
 PROBABILITY_DECIMALS = 6
+REUSED = "prefix reuse, which may choose other tokens"
 RECORD = '{"task": "countdown", "numbers": [30, 100, 93], "target": 23}'
 
 
@@ -69,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
         "--decoder", metavar="SPEC", help=f"{', '.join(DECODERS)} (default: wino; for a WINO+ model threshold)"
     )
     _preset_option(decode)
+    reuse_option(decode)
     decode.add_argument("--tau1", type=float, help="WINO drafts above this confidence, 0 to 1")
     decode.add_argument("--tau2", type=float, help="WINO re-masks below this verification probability, 0 to 1")
     decode.add_argument("--gen-length", type=int, help="tokens to generate")
@@ -94,6 +96,7 @@ def _parser() -> argparse.ArgumentParser:
     _picture_options(evaluate)
     evaluate.add_argument("--decoders", required=True, metavar="SPEC,SPEC", help="such as standard,wino:tau1=0.6")
     _preset_option(evaluate)
+    reuse_option(evaluate)
     evaluate.add_argument("--data", required=True, type=Path, metavar="FILE.jsonl", help="problem records, one a line")
     evaluate.add_argument("--limit", type=int, help="only the first so many problems")
     evaluate.add_argument("--gen-length", type=int, help="tokens to generate (default: the model's preset)")
@@ -191,7 +194,7 @@ def _picture_options(parser: argparse.ArgumentParser) -> None:
 def _loader(options: argparse.Namespace) -> Callable[[str], Checkpoint]:
     """How a model is loaded, with the options about pictures where the command has them."""
     eyes, layout = (getattr(options, name, None) for name in ("image_tokenizer", "layout"))
-    return loader(options.dtype, options.device_map, bar(), eyes, layout)
+    return loader(options.dtype, options.device_map, bar(), eyes, layout, getattr(options, "reuse", False))
 
 
 # ---- decode
@@ -245,6 +248,7 @@ def run_decode(options: argparse.Namespace, arguments: Sequence[str]) -> int:
         f"{seconds:.2f} s model time ({trace.gen_length / seconds:.0f} tokens/s)"
     )
     print(figures, file=sys.stderr)
+    _say_reused(options)
     if (verdict := decoding.verdict())["correct"] is not None:
         print(verdict["text"], file=sys.stderr)
     if options.seen:
@@ -256,6 +260,7 @@ def run_decode(options: argparse.Namespace, arguments: Sequence[str]) -> int:
         extra |= {"seen": options.seen.name} if options.seen else {}
         extra |= {"record": problem} if problem else {}
         extra |= {"preset": options.preset} if options.preset else {}
+        extra |= {"approximate": REUSED} if options.reuse else {}
         extra |= {"words": [_row(word) for word in decoding.words_from_picture()]} if options.words else {}
         _write(options.trace, replace(trace, extra={**trace.extra, **extra}).to_json())
     return 0
@@ -338,10 +343,12 @@ def run_eval(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     if options.out is None:
         with Progress() as progress:
             print(report(evaluation.result(evaluation.run(in_flight, progress=progress))))
+        _say_reused(options)
         return 0
 
     about = _about_eval(options, arguments, model, checkpoint) | {"in_flight": in_flight}
     same = {"weights": about["weights_sha256"], "device": about["device"], **evaluation.identity()}
+    same |= {"approximate": REUSED} if options.reuse else {}
     unfinished = Unfinished(options.out, same, about)
     if options.restart:
         unfinished.remove()
@@ -363,7 +370,13 @@ def run_eval(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     write_whole(options.out, json.dumps({**head, **result}, indent=1, ensure_ascii=False))
     unfinished.remove()
     print(report(result))
+    _say_reused(options)
     return 0
+
+
+def _say_reused(options: argparse.Namespace) -> None:
+    if options.reuse:
+        print(f"Approximate: {REUSED}.", file=sys.stderr)
 
 
 def _about_eval(
@@ -384,6 +397,7 @@ def _about_eval(
         "data_sha256": file_checksum(options.data),
         **machine(checkpoint.denoiser.device),
         "dtype": str(checkpoint.denoiser.model.dtype).removeprefix("torch."),
+        **({"approximate": REUSED} if options.reuse else {}),
         "versions": versions(),
     }
 

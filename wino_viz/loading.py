@@ -48,15 +48,26 @@ def loading_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def reuse_option(parser: argparse.ArgumentParser) -> None:
+    """--reuse."""
+    parser.add_argument(
+        "--reuse",
+        action="store_true",
+        help="prefix reuse: faster, and approximate; a pass computes its block and the shadow, what is outside once a block",
+    )
+
+
 def loader(
     dtype: str | None = None,
     device_map: str | None = None,
     told: Told | None = None,
     image_tokenizer: str | Path | None = None,
     layout: str | None = None,
+    reuse: bool = False,
 ) -> Callable[..., Checkpoint]:
     """`load_checkpoint` with these options, of a name; `told` may be given there, too."""
-    return partial(_load, dtype=dtype, device_map=device_map, told=told, image_tokenizer=image_tokenizer, layout=layout)
+    options = {"image_tokenizer": image_tokenizer, "layout": layout, "reuse": reuse}
+    return partial(_load, dtype=dtype, device_map=device_map, told=told, **options)
 
 
 def _load(name: str, *, dtype: str | None, device_map: str | None, told: Told | None, **options: Any) -> Checkpoint:

@@ -152,6 +152,7 @@ def load_checkpoint(
     image_tokenizer: str | Path | None = None,
     layout: str | None = None,
     speed: Speed | None = None,
+    reuse: bool = False,
     told: Told = lambda what, done, of: None,
 ) -> Checkpoint:
     """Load a model, its tokenizer and presets; raises CheckpointError naming what is missing or wrong.
@@ -161,7 +162,7 @@ def load_checkpoint(
     parameters on bfloat16. An MMaDA model also takes its image tokenizer, a folder or a name on the hub (default:
     image_tokenizer/ in its own folder, else showlab/magvitv2) and the layout of its picture prompts, one of
     `mmada.LAYOUTS` (default: demo). `told` hears how far it is. speed: how the model is run (default: the
-    fastest exact way of its device).
+    fastest exact way of its device; with `reuse` by prefix reuse, which is approximate: `prefix.py`).
     """
     download, load_told = partial(told, DOWNLOADING), partial(told, LOADING)
     folder, adapter = find_base(fetch_model(name, download), download)
@@ -192,7 +193,7 @@ def load_checkpoint(
     model = load(folder, dtype, device, config, load_told)
     if adapter:
         apply_adapter(model, adapter)
-    speed = speed or Speed.for_device(model.device)
+    speed = speed or Speed.for_device(model.device, reuse=reuse)
     rows = model.config.vocab_size
     if not 0 <= mask_id < rows or isinstance(mask_id, bool):
         raise CheckpointError(
@@ -215,6 +216,10 @@ def load_checkpoint(
         ends.add(tokenizer.pad_token_id)  # DiffuCoder fills what is left after the end with a token of its own
     if reader is not None and reader.is_code(mask_id):
         raise CheckpointError(f"{folder / 'config.json'}: mask_token_id {mask_id} is the code of a picture")
+    if speed.reuse and family == DREAM:
+        raise CheckpointError(
+            f"{name}: prefix reuse is for models whose rows predict their own position (LLaDA, MMaDA)"
+        )
     return Checkpoint(
         name=name,
         denoiser=Denoiser(model, mask_id, NextPosition() if family == DREAM else None, speed),
