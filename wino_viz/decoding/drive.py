@@ -80,7 +80,8 @@ def record(
     """The trace of a decoding that `settings` made on `canvas`, finished or not.
 
     prompt and text are the words as shown; pieces holds the text of every id in `shown_ids(steps)` (more is allowed);
-    branches say where the steps left another decoding. Raises TraceError where the steps could not have happened or a piece is missing.
+    branches say where the steps left another decoding. Raises TraceError where the steps could not have happened or a
+    piece is missing.
     """
     trace = Trace(
         model=model,
