@@ -26,7 +26,7 @@ from wino_viz import untrusted
 from wino_viz.decoding import DECODERS, Settings, Start, decode, judge_tokens, parse_spec, record, resume, settings_of
 from wino_viz.decoding.base import check_whole
 from wino_viz.models.presets import Preset, presets_of
-from wino_viz.problems import asked_problem
+from wino_viz.problems import asked_problem, known_problem
 from wino_viz.serving import Local
 from wino_viz.tasks import arithmetic, countdown, sudoku
 from wino_viz.tasks.registry import TASKS, judge, prompt_of
@@ -318,7 +318,7 @@ class Session:
             raise ValueError(f"the trace is longer than {checkpoint.context}, the context of {self.model}")
         start = Start.of(trace, at_pass, changes)
         decoder = resume(settings or settings_of(trace.decoder), start)
-        problem = asked_problem(trace.prompt, record) if picture is None else dict(record or {})
+        problem = known_problem(trace.prompt, record)
         return Decoding(
             self, checkpoint, decoder.settings, start.canvas, trace.prompt, problem, picture, branch=(trace, start)
         )

@@ -41,7 +41,7 @@ class Card {
     close.addEventListener("click", this.onClose);
     head.append(title, close);
     const at = `token ${position + 1} of ${replay.tokens}, block ${block}`;
-    const where = [cell, at, STATE_WORDS[content.state]].filter(Boolean).join(" · ");
+    const where = [cell, at, content.planted ? "planted by hand" : STATE_WORDS[content.state]].filter(Boolean).join(" · ");
     const parts = [head, make("p", "wp-card-where", where)];
     parts.push(...content.lines.map((line) => make("p", "wp-card-line", line)));
     const chart = probabilityChart(replay, content.events, replay.decoderOf(k));

@@ -306,6 +306,13 @@ class Player {
     this._schedule();
   }
 
+  // A token of the first lane that is worth planting an error for; null where there is none.
+  suggestPlant() {
+    const { replay } = this.lanes[0];
+    const choices = replay && !this.live ? plantSuggestion(replay, Math.min(this.k, replay.passes)) : null;
+    return choices && { lane: 0, ...choices };
+  }
+
   _unpin() {
     this.pinned = false;
     this.inspected = null;
@@ -679,5 +686,6 @@ function createPlayer(root, options) {
     play: () => player.play(),
     pause: () => player.pause(),
     pin: (position, lane = 0) => player.pin(position, lane),
+    suggestPlant: () => player.suggestPlant(),
   };
 }

@@ -307,7 +307,7 @@ function cardContent(replay, position, k) {
   if (rows?.length) {
     bars.rows = rows.slice(0, 5).map(([id, p]) => ({ name: exactName(replay, id), p, chosen: id === bars.chosen }));
   } else bars = null;
-  return { title, state, position, lines: lines.filter(Boolean), events, bars, past: pastWords(replay, events) };
+  return { title, state, planted: plant?.pass === k && plant.id !== MASKED, position, lines: lines.filter(Boolean), events, bars, past: pastWords(replay, events) };
 }
 
 // The drafts and revocations at one position, when there was more than a single draft.
@@ -327,26 +327,4 @@ function plantSentence(replay, { pass, id, before }) {
   const old = before === null ? "" : exactName(replay, before);
   if (id === MASKED) return `Masked again by hand ${when}${old && `: ${old} stood here`}.`;
   return `Planted by hand ${when}${old && `, in the place of ${old}`}.`;
-}
-
-// What a person may do at a position after pass k: put another token there, or mask it. `options` are the model's own
-// first choices there, newest first, without the one that stands.
-function plantChoices(replay, position, k) {
-  const frame = replay.frame(k);
-  const standing = frame.ids[position];
-  const options = [];
-  for (let pass = k; pass >= 1 && options.length === 0; pass -= 1) {
-    const step = replay.steps[pass - 1];
-    const leaning = step.considered.find((row) => row[0] === position);
-    const rows = step.alternatives[position] ?? (leaning ? [[leaning[1], leaning[2]]] : []);
-    for (const [id, p] of rows.slice(0, 6)) {
-      if (id !== standing && id !== replay.maskId) options.push({ id, name: exactName(replay, id), p });
-    }
-  }
-  const { status } = replay.blockStatus(frame, Math.floor(position / replay.blockLength));
-  return {
-    position, pass: k, options, block: Math.floor(position / replay.blockLength) + 1, blockDone: status === "done",
-    name: standing === MASKED ? null : exactName(replay, standing), verifies: replay.verifies,
-    masks: frame.ids.filter((id) => id === MASKED).length,
-  };
 }

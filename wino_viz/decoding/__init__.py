@@ -10,7 +10,7 @@ from wino_viz.decoding.base import NO_TOKEN, Canvas, Decoder, Denoiser, Forward,
 from wino_viz.decoding.drive import TimedStep, decode, decode_many, record
 from wino_viz.decoding.factor import FactorSettings
 from wino_viz.decoding.prophet import ProphetSettings
-from wino_viz.decoding.resume import Start, canvas_of, resume, settings_of
+from wino_viz.decoding.resume import Start, canvas_after, canvas_of, resume, settings_of
 from wino_viz.decoding.spec import DECODERS, format_spec, parse_spec
 from wino_viz.decoding.standard import StandardSettings
 from wino_viz.decoding.threshold import ThresholdSettings
@@ -32,6 +32,7 @@ __all__ = [
     "ThresholdSettings",
     "TimedStep",
     "WinoSettings",
+    "canvas_after",
     "canvas_of",
     "decode",
     "decode_many",

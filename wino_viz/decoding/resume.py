@@ -42,10 +42,9 @@ class Start:
         Raises ValueError with one sentence for a pass or a position that is not there, an edit that changes nothing, and
         a canvas without a mask, where nothing is left to decode.
         """
-        check_whole("at_pass", at_pass, 0, trace.forward_passes)
+        tokens = list(canvas_after(trace, at_pass))
         steps = trace.steps[:at_pass]
         kept = tuple(branch for branch in trace.branches if branch.at_pass <= at_pass)
-        tokens = list(_canvas_after(trace, at_pass))
         for position, token in (edits or {}).items():
             check_whole("a position", position, 0, trace.gen_length - 1)
             check_whole("a token", token, 0)
@@ -85,8 +84,10 @@ def settings_of(decoder: Mapping[str, Any]) -> Settings:
     return DECODERS[name](**{key: value for key, value in decoder.items() if key in known})
 
 
-def _canvas_after(trace: Trace, number: int) -> tuple[int, ...]:
-    return next(canvas for passes, canvas in enumerate(trace.canvases()) if passes == number)
+def canvas_after(trace: Trace, at_pass: int) -> tuple[int, ...]:
+    """(gen_length,) the ids after a pass, and after what was changed by hand then; ValueError for a pass that is not there."""
+    check_whole("at_pass", at_pass, 0, trace.forward_passes)
+    return next(canvas for passes, canvas in enumerate(trace.canvases()) if passes == at_pass)
 
 
 def _holds(masked: bool) -> str:

@@ -11,7 +11,9 @@ PLANTED, SITE = "planted", "site"  # while the token stands, and from then on
 PLANTED_WORDS = "planted by hand"
 
 
-def draw_mark(image: Image.Image, rect: tuple[float, float, float, float], mark: str, colours: Theme, size: int) -> None:
+def draw_mark(
+    image: Image.Image, rect: tuple[float, float, float, float], mark: str, colours: Theme, size: int
+) -> None:
     """The mark of a token whose box is `rect`; `size` is that of its letters."""
     left, top, right, bottom = rect
     if mark == PLANTED:

@@ -36,7 +36,17 @@ from wino_viz.ui.messages import clear_message, trace_message
 
 MOST_LANES = 3
 ASSETS = Path(__file__).resolve().parents[2] / "assets" / "player"
-SCRIPTS = ("replay.js", "words.js", "sudoku.js", "canvas.js", "board.js", "timeline.js", "card.js", "player.js")
+SCRIPTS = (
+    "replay.js",
+    "words.js",
+    "plant.js",
+    "sudoku.js",
+    "canvas.js",
+    "board.js",
+    "timeline.js",
+    "card.js",
+    "player.js",
+)
 
 # Glue between gr.HTML and the player. Gradio calls the watcher for each value that the server sends.
 _ON_LOAD = """
@@ -118,7 +128,9 @@ class Player(gr.HTML):
             raise ValueError(f"lanes must be 1 to {MOST_LANES}, not {lanes!r}")
         self.lanes = lanes
         self.fold_prompt = fold_prompt
-        attributes = f'data-lanes="{lanes}"' + (" data-fold-prompt" if fold_prompt else "") + (" data-plant" if plant else "")
+        attributes = (
+            f'data-lanes="{lanes}"' + (" data-fold-prompt" if fold_prompt else "") + (" data-plant" if plant else "")
+        )
         super().__init__(
             value,
             html_template=f'<div class="wino-player" {attributes}></div>',
