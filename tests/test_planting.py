@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from wino_viz.decoding import StandardSettings, WinoSettings
+from wino_viz.decoding import StandardSettings
 from wino_viz.fates import fate_sentence, fates
 from wino_viz.models.checkpoint import Checkpoint
 from wino_viz.planting import lanes, one_token, read_plant
@@ -104,7 +104,10 @@ def test_wino_and_standard_go_on_with_the_settings_that_the_trace_had(session, t
 # ---- what became of it
 
 
-def told(*steps: Step, edit: Edit = Edit(0, 2), at_pass: int = 1, decoder=None, mask: int = 99) -> str:
+PLANTED = Edit(0, 2)
+
+
+def told(*steps: Step, edit: Edit = PLANTED, at_pass: int = 1, decoder=None, mask: int = 99) -> str:
     """The sentence on an edit of position 0, which held token 1, by a decoder that made `steps` after it."""
     first = Step(0, drafted=(Token(0, 1, 0.9), Token(1, 4, 0.9)))
     decoder = decoder or {"name": "wino", "tau1": 0.6, "tau2": 0.9}

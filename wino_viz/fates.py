@@ -14,7 +14,7 @@ from wino_viz.drawing.words import name
 from wino_viz.names import decoder_name
 from wino_viz.trace import Edit, Trace
 
-NEAR = 0.005  # half of the last of the two decimals that sentences give
+LEAST = 0.005  # half of the last of the two decimals that sentences give
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,11 @@ class Fate:
     revoked: tuple[int, float] | None
     replaced: tuple[int, int] | None
     final: int | None
+
+
+def fallen(probability: float) -> str:
+    """ "had fallen to 0.31"."""
+    return f"had fallen to {probability:.2f}" if probability >= LEAST else f"had fallen below {2 * LEAST:g}"
 
 
 def fates(trace: Trace) -> list[Fate]:
@@ -84,7 +89,7 @@ def fate_sentence(trace: Trace, fate: Fate) -> str:
     token = name(trace, fate.edit.id)
     if fate.revoked is not None:
         number, probability = fate.revoked
-        start = f"{who} took {token} back in pass {number}, where its probability had fallen to {probability:.2f}"
+        start = f"{who} took {token} back in pass {number}, where its probability {fallen(probability)}"
         if fate.replaced is None:
             return f"{start}; nothing stands there yet."
         at, new = fate.replaced

@@ -106,7 +106,7 @@ class PlantForm {
     const when = pass === 0 ? "Before the first pass" : `After pass ${pass}`;
     fields.append(part("legend", "", name === null ? `${when}, put at the mask of token ${position + 1}` : `${when}, in the place of ${name} (token ${position + 1}), put`));
     const row = part("div", "plant-options");
-    for (const option of options) row.append(radio(`${option.name}`, `${option.p.toFixed(2)}`, { token: option.id }));
+    for (const option of options) row.append(radio(option.name, option.p < 0.005 ? "< 0.01" : option.p.toFixed(2), { token: option.id }));
     row.append(this.typed());
     if (name !== null) row.append(radio("a mask again", "", {}));
     row.querySelector("input").checked = true;
@@ -114,7 +114,7 @@ class PlantForm {
     const go = part("button", "plant-go", "Decode on from here");
     go.type = "submit";
     go.disabled = chosen.masks === 0 && name === null;
-    const words = part("p", "plant-how", "WINO and standard decoding go on side by side; WINO may take the token back, standard decoding never does.");
+    const words = part("p", "plant-how", "The figures are the model’s own probabilities. WINO and standard decoding go on side by side; WINO may take the token back, standard decoding never does.");
     const last = part("div", "plant-last");
     last.append(go, words);
     form.append(fields, last, this.warning);

@@ -297,10 +297,10 @@ class Player {
     this._schedule();
   }
 
-  // Pin the card of a token, as a click does.
+  // Pin the card of a token, as a click does; not where it would be a sheet over the page.
   pin(position, index = 0) {
     const lane = this.lanes[index];
-    if (!lane?.replay || !(position < lane.replay.tokens)) return;
+    if (!lane?.replay || !(position < lane.replay.tokens) || this.root.classList.contains("wp-narrow")) return;
     this.pinned = true;
     this.inspected = { lane, position, kind: "pin" };
     this._schedule();
@@ -513,7 +513,9 @@ class Player {
     this.card = new Card(cardRoot, () => this._unpin(), this.onPlant && ((position, k) => {
       const lane = this.lanes.indexOf(this.inspected.lane);
       this.pause();
-      this.onPlant({ lane, ...plantChoices(this.inspected.lane.replay, position, k) });
+      const choices = plantChoices(this.inspected.lane.replay, position, k);
+      if (this.root.classList.contains("wp-narrow")) this._unpin(); // the sheet would lie over what comes next
+      this.onPlant({ lane, ...choices });
     }));
     const main = make("div", "wp-main");
     main.append(row, dock);

@@ -71,8 +71,7 @@ def plant_panel(
             yield update.player or gr.skip(), update.notice or gr.skip(), gr.skip()
         if plants and current.run == "" and all(is_finished(decoding.trace()) for decoding in decodings):
             told = branch(plants[0], decodings)
-            words = say(" ".join(outcome["text"] for outcome in told["outcomes"]))
-            yield gr.skip(), words, plant_value(follows, run=run_id, branch=told)
+            yield gr.skip(), say(f"Done: {plants[0].name}."), plant_value(follows, run=run_id, branch=told)
 
     running = panel.click(
         run,
