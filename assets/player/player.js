@@ -628,7 +628,7 @@ function legend() {
     list.append(item);
   }
   const planted = make("li", "wp-legend-planted");
-  const sample = make("span", "wp-token wp-placed wp-planted");
+  const sample = make("span", "wp-token wp-planted");
   sample.setAttribute("aria-hidden", "true");
   const box = make("span", "wp-box", "word");
   box.append(make("span", "wp-flag"));
