@@ -52,6 +52,11 @@ class Card {
       list.append(...content.past.slice(-6).map((line) => make("li", "", line)));
       parts.push(list);
     }
+    const why = whyWords(replay, position, k);
+    if (why.length) {
+      parts.push(make("p", "wp-card-label wp-card-why", `Why was ${content.revoked} taken back?`));
+      parts.push(...why.map((line) => make("p", "wp-card-line", line)));
+    }
     if (content.bars) parts.push(make("p", "wp-card-label", content.bars.title), alternativeBars(content.bars.rows));
     if (this.onPlant && pinned && !live) parts.push(this._plantButton(replay, position, k));
     this.root.replaceChildren(...parts);

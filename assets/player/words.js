@@ -307,7 +307,9 @@ function cardContent(replay, position, k) {
   if (rows?.length) {
     bars.rows = rows.slice(0, 5).map(([id, p]) => ({ name: exactName(replay, id), p, chosen: id === bars.chosen }));
   } else bars = null;
-  return { title, state, planted: plant?.pass === k && plant.id !== MASKED, position, lines: lines.filter(Boolean), events, bars, past: pastWords(replay, events) };
+  const taken = events.findLast((event) => event.kind === "remasked");
+  const revoked = taken ? `${tokenName(replay, taken.id)} (pass ${taken.pass})` : "";
+  return { title, state, revoked, planted: plant?.pass === k && plant.id !== MASKED, position, lines: lines.filter(Boolean), events, bars, past: pastWords(replay, events) };
 }
 
 // The drafts and revocations at one position, when there was more than a single draft.

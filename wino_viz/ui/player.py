@@ -39,6 +39,7 @@ ASSETS = Path(__file__).resolve().parents[2] / "assets" / "player"
 SCRIPTS = (
     "replay.js",
     "words.js",
+    "why.js",
     "plant.js",
     "sudoku.js",
     "canvas.js",
