@@ -1,8 +1,9 @@
 // “Plant an error”: change a token by hand, watch two decoders go on from there, and compare the branches.
 //
 // data: {follows, shows: the ids of the player whose tokens are changed and of the one that shows the branches}, and after a
-// run also {run, branch: {name, at_pass, position, outcomes: [{text, pass, verdict, correct}, …]}}. The server decodes:
-// trigger("click", {trace, model, at_pass, position, token | text}). Branches are kept by this browser, for this visit.
+// run also {run, branch: {name, at_pass, position, outcomes: [{text, pass, verdict, correct}, …]}}, or what was asked of a token
+// that was taken back, {why: {source, run, lane, position, pass, text}}. The server decodes: trigger("click", {trace, model,
+// at_pass, position, token | text}), and asks the model: trigger("select", {trace, source, run, lane, position, pass}). Branches are kept by this browser, for this visit.
 
 const MOST_BRANCHES = 8;
 const MOST_COMPARED = 3;
@@ -14,6 +15,7 @@ function showPlant(element, data, trigger) {
   if (!data) return;
   element.winoPlant ??= new PlantForm(element, data, trigger);
   if (data.branch) element.winoPlant.collect(data);
+  if (data.why) playerOf(String(data.why.source))?.player?.tell(data.why);
 }
 
 class PlantForm {
@@ -44,6 +46,13 @@ class PlantForm {
     document.addEventListener("wino-plant", (event) => {
       const source = [this.follows, this.shows].find((id) => event.target.closest?.(`#${id}`));
       if (source) this.choose({ source, ...event.detail });
+    });
+    document.addEventListener("wino-why", (event) => {
+      const source = [this.follows, this.shows].find((id) => event.target.closest?.(`#${id}`));
+      const trace = source && this.traceOf(source, event.detail.lane);
+      if (!trace) return;
+      playerOf(source).player.tell({ ...event.detail, text: "Asking the model …" });
+      this.trigger("select", { ...event.detail, source, trace: JSON.stringify(trace), model: trace.model });
     });
     document.addEventListener("wino-pass", (event) => {
       const { chosen } = this;
@@ -173,7 +182,7 @@ class PlantForm {
 
   // A run is over: its traces are in the player as soon as that has been told.
   collect({ run, branch }, frames = 300) {
-    if (this.taken.has(run)) return;
+    if (this.taken.has(run) || this.branches.some((kept) => kept.run === run)) return;
     const message = lastMessage(this.shows);
     if (message?.type !== "lanes" || message.run !== run) {
       if (frames) requestAnimationFrame(() => this.collect({ run, branch }, frames - 1));
@@ -181,7 +190,7 @@ class PlantForm {
     }
     this.taken.add(run);
     const { name, at_pass: at, position, outcomes } = branch;
-    const kept = this.keep({ name: String(name), at, position, traces: message.traces, verdicts: message.verdicts, outcomes });
+    const kept = this.keep({ run, name: String(name), at, position, traces: message.traces, verdicts: message.verdicts, outcomes });
     this.ticked = [kept];
     this.shown = message.traces;
     this.drawBranches();

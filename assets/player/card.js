@@ -4,10 +4,10 @@ const CHART = { width: 268, height: 92, top: 14, bottom: 16 };
 const MOST_BARS = 24; // of a chart; earlier passes are left out and said to be
 
 class Card {
-  // `onPlant(position, k)` is what the button of a pinned card does; null: there is none.
-  constructor(root, onClose, onPlant = null) {
+  // `onPlant(position, k)` and `onWhy(position, pass)` are what the buttons of a pinned card do; null: there are none.
+  constructor(root, onClose, onPlant = null, onWhy = null) {
     this.root = root;
-    this.onPlant = onPlant;
+    Object.assign(this, { onPlant, onWhy });
     this.root.setAttribute("aria-label", "Token");
     this.onClose = onClose;
     this.hint();
@@ -25,7 +25,7 @@ class Card {
 
   // `cell` names the cell of a board that the token stands in ("row 2, column 3"), or is empty.
   show(replay, position, k, pinned, cell = "", live = false) {
-    const key = [position, k, pinned, cell, live].join();
+    const key = [position, k, pinned, cell, live, replay.told.size].join();
     if (this.shown === key && this.replay === replay) return;
     this.shown = key;
     this.replay = replay;
@@ -56,11 +56,21 @@ class Card {
     if (why.length) {
       parts.push(make("p", "wp-card-label wp-card-why", `Why was ${content.revoked} taken back?`));
       parts.push(...why.map((line) => make("p", "wp-card-line", line)));
+      const told = replay.told.get(`${position},${content.takenIn}`);
+      if (told) parts.push(make("p", "wp-card-line wp-card-told", told));
+      else if (this.onWhy && pinned && !live) parts.push(this._whyButton(position, content.takenIn));
     }
     if (content.bars) parts.push(make("p", "wp-card-label", content.bars.title), alternativeBars(content.bars.rows));
     if (this.onPlant && pinned && !live) parts.push(this._plantButton(replay, position, k));
     this.root.replaceChildren(...parts);
     if (focused) (focused.includes("plant") && this.root.querySelector(".wp-card-plant") || close).focus();
+  }
+
+  _whyButton(position, pass) {
+    const button = make("button", "wp-button wp-card-ask", "Ask the model which of them counted");
+    button.type = "button";
+    button.addEventListener("click", () => this.onWhy(position, pass));
+    return button;
   }
 
   _plantButton(replay, position, k) {

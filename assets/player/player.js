@@ -44,9 +44,9 @@ function icon(name) {
 }
 
 class Player {
-  constructor(root, { lanes = 1, theme = "auto", foldPrompt = false, onState = null, onPlant = null } = {}) {
+  constructor(root, { lanes = 1, theme = "auto", foldPrompt = false, onState = null, onPlant = null, onWhy = null } = {}) {
     this.root = root;
-    this.onPlant = onPlant;
+    Object.assign(this, { onPlant, onWhy });
     this.onState = onState;
     this.oldRuns = new Set();
     this.k = 0;
@@ -306,6 +306,16 @@ class Player {
     this._schedule();
   }
 
+  // What the model said of a token that a pass took back, where the trace that it said it of is still played.
+  tell({ run, lane, position, pass, text }) {
+    const replay = run === this.run ? this.lanes[lane]?.replay : null;
+    if (!replay) return;
+    replay.told.delete(`${position},${pass}`);
+    replay.told.set(`${position},${pass}`, String(text));
+    this.card.shown = null; // its words have changed
+    this._schedule();
+  }
+
   // A token of the first lane that is worth planting an error for; null where there is none.
   suggestPlant() {
     const { replay } = this.lanes[0];
@@ -516,6 +526,8 @@ class Player {
       const choices = plantChoices(this.inspected.lane.replay, position, k);
       if (this.root.classList.contains("wp-narrow")) this._unpin(); // the sheet would lie over what comes next
       this.onPlant({ lane, ...choices });
+    }), this.onWhy && ((position, pass) => {
+      this.onWhy({ run: this.run, lane: this.lanes.indexOf(this.inspected.lane), position, pass });
     }));
     const main = make("div", "wp-main");
     main.append(row, dock);
@@ -688,6 +700,7 @@ function createPlayer(root, options) {
     play: () => player.play(),
     pause: () => player.pause(),
     pin: (position, lane = 0) => player.pin(position, lane),
+    tell: (words) => player.tell(words),
     suggestPlant: () => player.suggestPlant(),
   };
 }

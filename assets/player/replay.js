@@ -62,6 +62,7 @@ class Replay {
     this.decoder = header.decoder;
     this.maskId = header.mask_id;
     this.branches = readBranches(header, this.tokens);
+    this.told = new Map(); // "position,pass": what the model said of a token that was taken back there
     this.edits = new Map(); // by pass: what was changed by hand after it, [[position, id or MASKED], …]
     for (const { at, edits } of this.branches) {
       const own = edits.map(([position, id]) => [position, id === this.maskId ? MASKED : id]);

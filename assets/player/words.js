@@ -309,7 +309,7 @@ function cardContent(replay, position, k) {
   } else bars = null;
   const taken = events.findLast((event) => event.kind === "remasked");
   const revoked = taken ? `${tokenName(replay, taken.id)} (pass ${taken.pass})` : "";
-  return { title, state, revoked, planted: plant?.pass === k && plant.id !== MASKED, position, lines: lines.filter(Boolean), events, bars, past: pastWords(replay, events) };
+  return { title, state, revoked, takenIn: taken?.pass, planted: plant?.pass === k && plant.id !== MASKED, position, lines: lines.filter(Boolean), events, bars, past: pastWords(replay, events) };
 }
 
 // The drafts and revocations at one position, when there was more than a single draft.

@@ -109,6 +109,12 @@ def test_an_error_is_planted_from_a_card_and_its_branches_are_compared(url, open
     branch.press("Enter")
     assert [each["name"] for each in kept(page)] == ["Ana has 12 …: as it was", "<b>wrong noun</b>"]
 
+    # why it was taken back is measured, on request, of what the model saw
+    fates.first.get_by_role("button").click()
+    page.get_by_role("button", name="Ask the model which of them counted").click()
+    expect(page.locator("#plant-player .wp-card-told")).to_contain_text("The judge gave “cards” 0.0")
+    page.get_by_role("button", name="Show where it was planted, after pass 2").click()
+
     # an error upon the branch, whose card is pinned: the mask again
     page.locator("#plant-player").get_by_role("button", name="Plant an error here").click()
     form.get_by_label("a mask again").check()

@@ -25,6 +25,7 @@ from wino_viz.ui.player import MOST_LANES, Player
 from wino_viz.ui.take import MAX_MESSAGE
 from wino_viz.ui.watching import Current, is_finished, mark, watch
 from wino_viz.ui.widgets import Notice, PlantPanel, say
+from wino_viz.why import ask_why, why_sentence
 
 
 def plant_value(follows: str, **told: Any) -> str:
@@ -73,6 +74,10 @@ def plant_panel(
             told = branch(plants[0], decodings)
             yield gr.skip(), say(f"Done: {plants[0].name}."), plant_value(follows, run=run_id, branch=told)
 
+    def why(event: gr.EventData) -> str:
+        return plant_value(follows, why=answer(menu, plus, event._data if isinstance(event._data, Mapping) else {}))
+
+    panel.select(why, None, panel, trigger_mode="multiple", **MODEL_QUEUE, **HIDDEN)
     running = panel.click(
         run,
         [press, current, record],
@@ -86,15 +91,32 @@ def plant_panel(
     running.failure(None, js=on_refused % "plant", **HIDDEN)
 
 
+def answer(menu: ModelMenu, plus: Any, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Why a token was taken back, measured, for the player that asked; or the sentence that says why that can't be."""
+    told = {key: asked.get(key) for key in ("source", "run", "lane", "position", "pass")}
+    told = {key: value for key, value in told.items() if isinstance(value, str | int)}
+    try:
+        trace = _read(asked)
+        session = session_of(menu, plus, trace.model)
+        text = why_sentence(trace, ask_why(session, trace, asked.get("pass"), asked.get("position")))
+    except ValueError as error:
+        text = f"This can’t be asked: {str(error).rstrip('.')}."
+    return {**told, "text": text}
+
+
+def _read(asked: Mapping[str, Any]) -> Trace:
+    text = asked.get("trace")
+    if not isinstance(text, str) or len(text) > MAX_MESSAGE:
+        raise ValueError("the trace is missing, or too large")
+    return Trace.from_json(text)
+
+
 def begin(menu: ModelMenu, plus: Any, asked: Mapping[str, Any], record: Any) -> tuple[Plant, list[Any]]:
     """What was asked for, and its decodings at their start; ValueError with one sentence.
 
     asked: {"trace": as JSON, "at_pass", "position", and "token": an id, or "text"; neither masks the position}.
     """
-    text = asked.get("trace")
-    if not isinstance(text, str) or len(text) > MAX_MESSAGE:
-        raise ValueError("the trace is missing, or too large")
-    trace = Trace.from_json(text)
+    trace = _read(asked)
     session = session_of(menu, plus, trace.model)
     where = {"at_pass": asked.get("at_pass"), "position": asked.get("position")}
     plant = read_plant(session, trace, **where, id=asked.get("token"), text=asked.get("text"))

@@ -52,11 +52,11 @@ SCRIPTS = (
 # Glue between gr.HTML and the player. Gradio calls the watcher for each value that the server sends.
 _ON_LOAD = """
 const root = element.querySelector(".wino-player");
+const raise = (name) => (detail) => root.dispatchEvent(new CustomEvent(name, { detail, bubbles: true }));
 const player = winoPlayer.createPlayer(root, {
   lanes: Number(root.dataset.lanes), theme: "page",
   foldPrompt: "foldPrompt" in root.dataset && window.innerWidth > 760, // a phone folds the form that shows it, see page.css
-  onPlant: !("plant" in root.dataset) ? null
-    : (detail) => root.dispatchEvent(new CustomEvent("wino-plant", { detail, bubbles: true })),
+  ...("plant" in root.dataset ? { onPlant: raise("wino-plant"), onWhy: raise("wino-why") } : {}),
   // for other parts of the page that follow the playhead
   onState: (state) => root.dispatchEvent(new CustomEvent("wino-pass", { detail: state, bubbles: true })),
 });
@@ -113,7 +113,7 @@ class Player(gr.HTML):
 
     lanes        1, or as many decodings as may stand side by side under one playhead, up to MOST_LANES
     fold_prompt  start with the prompt folded away, for an app that shows it elsewhere
-    plant        a pinned token's card has a button that raises the DOM event "wino-plant", for ui/plant_tab.py
+    plant        a pinned token's card has a button that raises the DOM event "wino-plant", and one "wino-why", for ui/plant.py
     """
 
     def __init__(

@@ -130,7 +130,9 @@ class Fold(Widget):
 
 
 class PlantPanel(Widget):
-    """“Plant an error” below a player; see ui/plant.py. Its `click` carries what is to be changed by hand, and where."""
+    """“Plant an error” below a player; see ui/plant.py. Its `click` carries what is to be changed by hand, and where;
+    its `select` which token's revocation is to be explained.
+    """
 
     kind = "plant"
 
