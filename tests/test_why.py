@@ -87,9 +87,11 @@ def test_the_sentence_names_the_token_that_counted_most(trace):
     say = Why(4, 22, first, 0.021, (), 0.0)
     assert why_sentence(trace, say).endswith(" 0.02. Nothing stood there that its draft had not seen.")
     one = replace(say, causes=(Cause(9, second, 0.9), Cause(3, second, 0.4)), without_all=0.95)
-    assert "(token 10) masked again it would have been 0.90; without any other it would have been 0.40 at most." in (
+    assert "(token 10) masked again it would have been 0.90; without any other, 0.40 at most." in (
         why_sentence(trace, one)
     )
+    alike = replace(say, causes=tuple(Cause(n, second, 0.9 - n / 100) for n in range(5)), without_all=0.95)
+    assert why_sentence(trace, alike).endswith("(token 3) or one of 2 more masked again it would have been about 0.90.")
     none = replace(say, causes=(Cause(9, second, 0.03), Cause(3, second, 0.01)), without_all=0.8)
     assert "No single token beside it mattered: at most 0.03 without one; without all 2 of them, 0.80." in (
         why_sentence(trace, none)

@@ -3,7 +3,7 @@
     why = ask_why(session, trace, at_pass=4, position=22)
     print(why_sentence(trace, why))
 
-    The judge gave “takes” 0.02. With “it” (token 25) masked again it would have given 0.91; no other token mattered as much.
+    The judge gave “takes” 0.41. With “it” (token 25) masked again it would have been 1.00; without any other, 0.62 at most.
 
 The shadow block judges the token once more as it did in that pass, and once for each token that its draft had not seen with
 that one masked again: all in one batch.
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from wino_viz.session import Session
 
 MOST_ASKED = 16  # tokens that are masked in turn: the nearest of those that the draft had not seen
+MOST_NAMED = 3
 NOTABLE = 0.05  # by how much a probability must rise to be worth a sentence
 
 
@@ -104,10 +105,13 @@ def why_sentence(trace: Trace, why: Why) -> str:
     if first.probability - why.probability < NOTABLE:
         together = f"; without all {len(why.causes)} of them, {why.without_all:.2f}" if others else ""
         return f"{start} No single token beside it mattered: at most {first.probability:.2f} without one{together}."
-    token = f"{name(trace, first.id)} (token {first.position + 1})"
-    second = others[0].probability if others else 0.0
-    alone = f"; without any other it would have been {second:.2f} at most" if others else ""
-    return f"{start} With {token} masked again it would have been {first.probability:.2f}{alone}."
+    alike = [cause for cause in why.causes if first.probability - cause.probability < NOTABLE]
+    named = " or ".join(f"{name(trace, cause.id)} (token {cause.position + 1})" for cause in alike[:MOST_NAMED])
+    more = f" or one of {len(alike) - MOST_NAMED} more" if len(alike) > MOST_NAMED else ""
+    rest = why.causes[len(alike) :]
+    less = f"; without any other, {rest[0].probability:.2f} at most" if rest else ""
+    about = "about " if len(alike) > 1 else ""
+    return f"{start} With {named}{more} masked again it would have been {about}{first.probability:.2f}{less}."
 
 
 def _masked(canvas: np.ndarray, places: list[int], mask_id: int) -> np.ndarray:
