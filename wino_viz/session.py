@@ -23,13 +23,14 @@ from random import Random
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wino_viz import untrusted
-from wino_viz.decoding import DECODERS, Settings, decode, judge_tokens, parse_spec, record
+from wino_viz.decoding import DECODERS, Settings, Start, decode, judge_tokens, parse_spec, record, resume, settings_of
+from wino_viz.decoding.base import check_whole
 from wino_viz.models.presets import Preset, presets_of
-from wino_viz.problems import asked_problem
+from wino_viz.problems import asked_problem, known_problem
 from wino_viz.serving import Local
 from wino_viz.tasks import arithmetic, countdown, sudoku
 from wino_viz.tasks.registry import TASKS, judge, prompt_of
-from wino_viz.trace import Step, Trace
+from wino_viz.trace import Branch, Step, Trace, shown_ids
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
 MAX_PROMPT_CHARACTERS = 20_000  # far beyond any context here; longer ones are not worth tokenizing to say so
 SECONDS_DECIMALS = 6
+LONGEST_PASS = 1e6  # seconds that a trace may say a pass took
 GUESSED = "Guessed: it saw a blank picture."
 SECONDS_FOR_A_PASS = 3.0  # a measurement that was just cancelled ends after the pass under way
 UNREACHABLE = "No answer is right: this target can’t be reached."
@@ -284,6 +286,43 @@ class Session:
         )
         return Decoding(self, checkpoint, settings, canvas, prompt, problem, picture, (asked, suffix))
 
+    def branch(
+        self,
+        trace: Trace,
+        at_pass: int,
+        edits: Mapping[int, int | None] | None = None,
+        settings: Settings | None = None,
+        *,
+        picture: Picture | None = None,
+        record: Mapping[str, Any] | None = None,
+    ) -> Decoding:
+        """Go on from the middle of a trace that this model made: from after pass `at_pass` (0: before the first).
+
+        `edits` are made before: {position: token id, or None to mask the position again}. `settings` are the decoder that
+        goes on, those of the trace where left out. The trace of what is returned holds the passes up to there, the
+        branch, and what follows; its iterator makes the new passes alone, numbered from `at_pass` + 1. Raises ValueError
+        with one sentence for what can't be done. `picture` and `record` are as in `start`. Loads the model.
+        """
+        if trace.model != self.model:
+            made = f"{untrusted.described(trace.model)}, and this is {self.model}"
+            raise ValueError(f"only the model that made a trace can go on with it: that was {made}")
+        checkpoint = self.checkpoint()
+        rows = checkpoint.denoiser.model.config.vocab_size
+        changes = {at: checkpoint.mask_id if token is None else token for at, token in (edits or {}).items()}
+        for token in changes.values():
+            check_whole("a token", token, 0, rows - 1)
+        ids = {*trace.prompt_ids, *trace.output_ids, *shown_ids(trace.steps)}
+        if trace.mask_id != checkpoint.mask_id or max(ids) >= rows:
+            raise ValueError(f"the tokens of this trace are not those of {self.model}")
+        if len(trace.prompt_ids) + trace.gen_length > checkpoint.context:
+            raise ValueError(f"the trace is longer than {checkpoint.context}, the context of {self.model}")
+        start = Start.of(trace, at_pass, changes)
+        decoder = resume(settings or settings_of(trace.decoder), start)
+        problem = known_problem(trace.prompt, record)
+        return Decoding(
+            self, checkpoint, decoder.settings, start.canvas, trace.prompt, problem, picture, branch=(trace, start)
+        )
+
     def _usual_lengths(self, task: str) -> tuple[int, int]:
         if task in self.tasks and task != self.task:
             return self.lengths(task)
@@ -311,27 +350,52 @@ class Decoding:
         problem: Mapping[str, Any],
         picture: Picture | None = None,
         around: tuple[str, str] | None = None,
+        branch: tuple[Trace, Start] | None = None,
     ) -> None:
-        """`around`: the question as it is asked, and what its answer is made to begin with (default: the prompt alone)."""
+        """`around`: the question as it is asked, and what its answer is made to begin with (default: the prompt alone).
+        `branch`: the trace that it goes on from, and where.
+        """
         self._session, self._checkpoint, self.picture = session, checkpoint, picture
         self._asked, self._suffix = around or (prompt, "")
         self.settings, self.canvas, self.prompt, self.problem = settings, canvas, prompt, problem
-        self._decoder = settings.start(canvas)
         self._user = session.service.user(checkpoint)
         self._steps: list[Step] = []
-        self._seconds: list[float] = []
+        self._seconds: list[float | None] = []
         self._pieces: dict[int, str] = {}
+        self._branches: tuple[Branch, ...] = ()
+        self._kept: dict[str, Any] = {}
+        self._earlier = 0  # steps that another decoding made
+        if branch is None:
+            self._decoder = settings.start(canvas)
+        else:
+            self._take_over(*branch)
+
+    def _take_over(self, trace: Trace, start: Start) -> None:
+        """Begin with what a trace did before `start`."""
+        self._decoder = resume(self.settings, start)
+        self._steps, self._branches, self._earlier = list(start.steps), start.branches, len(start.steps)
+        measured = trace.timing.get("per_pass")
+        known = measured if isinstance(measured, list) else []
+        self._seconds = [_seconds(known, at) for at in range(len(start.steps))]
+        shown = shown_ids(start.steps) | {edit.id for branch in start.branches for edit in branch.edits}
+        self._pieces = self._checkpoint.pieces(sorted(shown))
+        self._kept = {key: trace.extra[key] for key in ("record", "picture") if key in trace.extra}
 
     @property
     def header(self) -> dict[str, Any]:
         """What is known before the first pass (`Trace.header()`)."""
-        return self._record([], []).header()
+        return self.begun_with.header()
+
+    @property
+    def begun_with(self) -> Trace:
+        """The trace before the first pass that it makes: without a step, unless it is a branch of another."""
+        return self._record(self._steps[: self._earlier], self._seconds[: self._earlier])
 
     def __iter__(self) -> Iterator[Pass]:
         """Each pass as it is made. Only the model is timed, not what is done between the passes."""
         self._session._count(+1)
         try:
-            for number, (step, seconds) in enumerate(decode(self._decoder, self._user), start=1):
+            for number, (step, seconds) in enumerate(decode(self._decoder, self._user), start=self._earlier + 1):
                 new = self._checkpoint.pieces(sorted(step.shown_ids() - self._pieces.keys()))
                 self._pieces |= new
                 self._seconds.append(round(seconds, SECONDS_DECIMALS))
@@ -376,7 +440,7 @@ class Decoding:
             if token not in self._checkpoint.end_ids
         ]
 
-    def _record(self, steps: list[Step], seconds: list[float]) -> Trace:
+    def _record(self, steps: list[Step], seconds: list[float | None]) -> Trace:
         trace = record(
             model=self._checkpoint.name,
             settings=self.settings,
@@ -386,7 +450,11 @@ class Decoding:
             pieces=self._pieces,
             text="",
             end_ids=self._checkpoint.end_ids,
-            timing={"model_seconds": round(sum(seconds), SECONDS_DECIMALS), "per_pass": seconds},
+            timing={
+                "model_seconds": round(sum(value for value in seconds if value is not None), SECONDS_DECIMALS),
+                "per_pass": seconds,
+            },
+            branches=self._branches,
         )
         # of these steps, not of the decoder's canvas: another thread may be a pass further
         return replace(trace, text=self._checkpoint.text(trace.output_ids), extra=self._extra())
@@ -395,6 +463,8 @@ class Decoding:
         """What a trace alone is to bring back: the record of a countdown or a sudoku (its board), or where the codes
         of the picture stand in prompt_ids.
         """
+        if self._branches:
+            return self._kept
         if self.picture is None:
             return {"record": dict(self.problem)} if self.problem.get("task") in _GENERATED else {}
         rows, columns = self.picture.codes.shape
@@ -405,6 +475,13 @@ class Decoding:
 
 def _reachable(problem: Mapping[str, Any]) -> bool:
     return countdown.work(*countdown.numbers_and_target(problem)) is not None
+
+
+def _seconds(measured: Sequence[Any], at: int) -> float | None:
+    """Of a trace's list of seconds, which may come from anywhere, that of one pass; None where it is not known."""
+    value = measured[at] if at < len(measured) else None
+    known = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < LONGEST_PASS
+    return float(value) if known else None
 
 
 def _as_whole(value: Any) -> Any:

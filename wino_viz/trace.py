@@ -18,6 +18,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from wino_viz import untrusted
+from wino_viz.branch import MAX_BRANCHES, Branch, Edit
 from wino_viz.step import (
     DRAFT_CAP,
     FORCED_DRAFT,
@@ -41,6 +42,8 @@ __all__ = [
     "REMASK_LIMIT",
     "SINGLE_DRAFT",
     "VERSION",
+    "Branch",
+    "Edit",
     "Step",
     "Token",
     "Trace",
@@ -64,6 +67,7 @@ class Trace:
 
     `decoder` is {"name": ..., and its settings}. `pieces` maps token ids to their text as shown. `end_ids` are the
     ids that end an answer (end of text, end of turn). `timing` holds seconds and does not take part in `==`.
+    `branches` say where it left another decoding, in the order of their passes: `decoder` made the passes after the last.
     """
 
     model: str
@@ -78,6 +82,7 @@ class Trace:
     output_ids: tuple[int, ...]
     text: str
     end_ids: tuple[int, ...] = ()
+    branches: tuple[Branch, ...] = ()
     timing: Mapping[str, Any] = field(default_factory=dict, compare=False)
     extra: Mapping[str, Any] = field(default_factory=dict)
 
@@ -107,12 +112,24 @@ class Trace:
         return self.gen_length // self.block_length
 
     def canvases(self) -> Iterator[tuple[int, ...]]:
-        """The generated part's ids (gen_length of them) before the first pass and after each."""
+        """The generated part's ids (gen_length of them) before the first pass and after each, with what was changed by
+        hand after it.
+        """
         canvas = [self.mask_id] * self.gen_length
-        yield tuple(canvas)
-        for step in self.steps:
-            self._apply(step, canvas)
+        for number, step in enumerate([None, *self.steps]):
+            if step is not None:
+                self._apply(step, canvas)
+            for edit in self.edits_after(number):
+                canvas[edit.position] = edit.id
             yield tuple(canvas)
+
+    def edits_after(self, number: int) -> tuple[Edit, ...]:
+        """What was changed by hand after pass `number` (0: before the first)."""
+        return tuple(edit for branch in self.branches if branch.at_pass == number for edit in branch.edits)
+
+    def decoder_of(self, number: int) -> Mapping[str, Any]:
+        """The decoder that made pass `number`, from 1, with its settings."""
+        return next((branch.decoder for branch in self.branches if number <= branch.at_pass), self.decoder)
 
     # ---- JSON
 
@@ -120,6 +137,7 @@ class Trace:
         """Everything that is known before the first pass, JSON-ready: what a player needs to draw an empty canvas."""
         return {
             **self.extra,
+            **({"branches": [branch.to_dict() for branch in self.branches]} if self.branches else {}),
             "format": FORMAT,
             "version": VERSION,
             "model": self.model,
@@ -176,6 +194,9 @@ class Trace:
         if passes != len(steps):
             raise TraceError(f"forward_passes is {passes}, but steps holds {len(steps)}")
         pieces = untrusted.mapping(data.get("pieces"), "pieces")
+        branches = untrusted.sequence(data.get("branches", []), "branches")
+        if len(branches) > MAX_BRANCHES:
+            raise TraceError(f"branches must be at most {MAX_BRANCHES}, not {len(branches)}")
         trace = cls(
             model=untrusted.text(data.get("model"), "model"),
             decoder=decoder,
@@ -189,6 +210,7 @@ class Trace:
             steps=tuple(Step.from_dict(step, f"step {n}") for n, step in enumerate(steps, start=1)),
             output_ids=untrusted.token_ids(data.get("output_ids"), "output_ids"),
             text=untrusted.text(data.get("text"), "text"),
+            branches=tuple(Branch.from_dict(branch, f"branch {n}") for n, branch in enumerate(branches, start=1)),
             timing=untrusted.anything(untrusted.mapping(data.get("timing", {}), "timing"), "timing"),
             extra=untrusted.unknown_keys(data, _KEYS, "the trace"),
         )
@@ -203,10 +225,14 @@ class Trace:
             raise TraceError(f"block_length {self.block_length} does not divide gen_length {self.gen_length}")
         if len(self.prompt_ids) > MAX_GEN_LENGTH:
             raise TraceError(f"prompt_ids holds {len(self.prompt_ids)} tokens, more than {MAX_GEN_LENGTH}")
+        self._check_branches()
         canvas = [self.mask_id] * self.gen_length
-        for number, step in enumerate(self.steps, start=1):
-            self._check_step(step, f"step {number}", canvas)
-            self._apply(step, canvas)
+        for number, step in enumerate([None, *self.steps]):
+            if step is not None:
+                self._check_step(step, f"step {number}", canvas)
+                self._apply(step, canvas)
+            for edit in self.edits_after(number):
+                canvas[edit.position] = edit.id
         if tuple(canvas) != self.output_ids:
             raise TraceError("output_ids are not what the steps lead to")
 
@@ -215,6 +241,23 @@ class Trace:
             canvas[token.position] = token.id
         for token in step.remasked:
             canvas[token.position] = self.mask_id
+
+    def _check_branches(self) -> None:
+        """Whether each branch comes after the one before it, from a pass that there is, and changes what can be."""
+        before = 0
+        for number, branch in enumerate(self.branches, start=1):
+            where = f"branch {number}"
+            if not before <= branch.at_pass <= len(self.steps):
+                raise TraceError(f"{where}: at_pass must be {before} to {len(self.steps)}, not {branch.at_pass}")
+            before = branch.at_pass
+            seen: set[int] = set()
+            for edit in branch.edits:
+                self._check_position(edit.position, f"{where}: edits")
+                if edit.position in seen:
+                    raise TraceError(f"{where}: position {edit.position} is edited twice")
+                seen.add(edit.position)
+                if edit.id != self.mask_id and edit.id not in self.pieces:
+                    raise TraceError(f"{where}: token {edit.id} has no text in pieces")
 
     def _check_step(self, step: Step, where: str, canvas: list[int]) -> None:
         """Whether `step` can happen on `canvas`, the ids before it."""

@@ -112,7 +112,8 @@ class CanvasView {
     const id = frame.ids[position];
     const revoked = frame.revoked.get(position);
     const later = id === MASKED && replay.finalIds ? replay.finalIds[position] : MASKED;
-    const key = `${state} ${id} ${revoked} ${later}`;
+    const mark = frame.marks.get(position); // changed by hand
+    const key = `${state} ${id} ${revoked} ${later} ${mark}`;
     const token = this.tokens[position];
     if (this.keys[position] === key) return;
     this.keys[position] = key;
@@ -135,10 +136,17 @@ class CanvasView {
       appendCore(box, parts.core);
       token.append(parts.lead, box, ...breaks(parts));
     }
+    if (mark) {
+      token.classList.add(mark === "planted" ? "wp-planted" : "wp-plant-site");
+      const flag = make("span", "wp-flag");
+      flag.setAttribute("aria-hidden", "true");
+      token.querySelector(".wp-box").append(flag);
+    }
     const name = state === "masked" ? "masked"
       : state === "remasked" ? `${tokenName(replay, revoked)} ${STATE_WORDS.remasked}, masked again`
       : `${tokenName(replay, id)}, ${STATE_WORDS[state]}`;
-    token.setAttribute("aria-label", `Token ${position + 1}: ${name}`);
+    const planted = mark === "planted" ? ", planted by hand" : mark ? ", changed by hand before" : "";
+    token.setAttribute("aria-label", `Token ${position + 1}: ${name}${planted}`);
   }
 
   // A mask: an empty box with the room of `parts`, whose text is there for its width only.

@@ -4,8 +4,10 @@ const CHART = { width: 268, height: 92, top: 14, bottom: 16 };
 const MOST_BARS = 24; // of a chart; earlier passes are left out and said to be
 
 class Card {
-  constructor(root, onClose) {
+  // `onPlant(position, k)` and `onWhy(position, pass)` are what the buttons of a pinned card do; null: there are none.
+  constructor(root, onClose, onPlant = null, onWhy = null) {
     this.root = root;
+    Object.assign(this, { onPlant, onWhy });
     this.root.setAttribute("aria-label", "Token");
     this.onClose = onClose;
     this.hint();
@@ -22,12 +24,12 @@ class Card {
   }
 
   // `cell` names the cell of a board that the token stands in ("row 2, column 3"), or is empty.
-  show(replay, position, k, pinned, cell = "") {
-    const key = [position, k, pinned, cell].join();
+  show(replay, position, k, pinned, cell = "", live = false) {
+    const key = [position, k, pinned, cell, live, replay.told.size].join();
     if (this.shown === key && this.replay === replay) return;
     this.shown = key;
     this.replay = replay;
-    const focused = this.root.contains(document.activeElement); // on its only control, which is made anew
+    const focused = this.root.contains(document.activeElement) && document.activeElement.className; // of a control, which is made anew
     const content = cardContent(replay, position, k);
     const block = Math.floor(position / replay.blockLength) + 1;
     this.root.classList.remove("wp-card-empty");
@@ -39,10 +41,10 @@ class Card {
     close.addEventListener("click", this.onClose);
     head.append(title, close);
     const at = `token ${position + 1} of ${replay.tokens}, block ${block}`;
-    const where = [cell, at, STATE_WORDS[content.state]].filter(Boolean).join(" · ");
+    const where = [cell, at, content.planted ? "planted by hand" : STATE_WORDS[content.state]].filter(Boolean).join(" · ");
     const parts = [head, make("p", "wp-card-where", where)];
     parts.push(...content.lines.map((line) => make("p", "wp-card-line", line)));
-    const chart = probabilityChart(replay, content.events);
+    const chart = probabilityChart(replay, content.events, replay.decoderOf(k));
     if (chart) parts.push(chart);
     if (content.past.length) {
       parts.push(make("p", "wp-card-label", "Here so far"));
@@ -50,9 +52,33 @@ class Card {
       list.append(...content.past.slice(-6).map((line) => make("li", "", line)));
       parts.push(list);
     }
+    const why = whyWords(replay, position, k);
+    if (why.length) {
+      parts.push(make("p", "wp-card-label wp-card-why", `Why was ${content.revoked} taken back?`));
+      parts.push(...why.map((line) => make("p", "wp-card-line", line)));
+      const told = replay.told.get(`${position},${content.takenIn}`);
+      if (told) parts.push(make("p", "wp-card-line wp-card-told", told));
+      else if (this.onWhy && pinned && !live) parts.push(this._whyButton(position, content.takenIn));
+    }
     if (content.bars) parts.push(make("p", "wp-card-label", content.bars.title), alternativeBars(content.bars.rows));
+    if (this.onPlant && pinned && !live) parts.push(this._plantButton(replay, position, k));
     this.root.replaceChildren(...parts);
-    if (focused) close.focus();
+    if (focused) (focused.includes("plant") && this.root.querySelector(".wp-card-plant") || close).focus();
+  }
+
+  _whyButton(position, pass) {
+    const button = make("button", "wp-button wp-card-ask", "Ask the model which of them counted");
+    button.type = "button";
+    button.addEventListener("click", () => this.onWhy(position, pass));
+    return button;
+  }
+
+  _plantButton(replay, position, k) {
+    const masked = replay.frame(k).ids[position] === MASKED;
+    const button = make("button", "wp-button wp-card-plant", masked ? "Plant a token here" : "Plant an error here");
+    button.type = "button";
+    button.addEventListener("click", () => this.onPlant(position, k));
+    return button;
   }
 }
 
@@ -70,9 +96,10 @@ function alternativeBars(rows) {
 
 // Bars, one per pass: what the model gave the token there. Hollow: leaning, while masked. Dashed: the draft. Solid:
 // verified. Crossed: taken back. The thresholds are lines with their names.
-function probabilityChart(replay, events) {
-  if (!events.length) return null;
-  const shown = events.slice(-MOST_BARS);
+function probabilityChart(replay, events, decoder) {
+  if (!events.some(({ p }) => p !== undefined)) return null;
+  const measured = events.filter(({ p }) => p !== undefined);
+  const shown = measured.slice(-MOST_BARS);
   const { width, height, top, bottom } = CHART;
   const right = 46; // for the names of the thresholds
   const y = (p) => top + (1 - p) * (height - top - bottom);
@@ -83,7 +110,7 @@ function probabilityChart(replay, events) {
   shown.forEach(({ pass, kind, p }, index) => {
     const x = index * step + 1.5;
     const inner = Math.max(2, step - 4);
-    const tau2 = replay.decoder.tau2;
+    const { tau2 } = replay.decoderOf(pass);
     const look = kind === "verified" && tau2 !== undefined && p < tau2 ? "failed" : kind;
     picture.append(svg("rect", { x, y: y(p), width: inner, height: Math.max(1, y(0) - y(p)), rx: 1.5, class: `wp-chart-${look}` }));
     if (kind === "remasked") {
@@ -96,10 +123,10 @@ function probabilityChart(replay, events) {
       picture.append(label);
     }
   });
-  const bar = draftThreshold(replay.decoder);
+  const bar = draftThreshold(decoder);
   const lines = [];
   if (bar) lines.push([bar.name, bar.value, "wp-line-draft"]);
-  if (isProbability(replay.decoder.tau2)) lines.push(["τ2", replay.decoder.tau2, "wp-line-verify"]);
+  if (isProbability(decoder.tau2)) lines.push(["τ2", decoder.tau2, "wp-line-verify"]);
   let taken = null; // where the label above sits, so that two close thresholds don't overprint
   for (const [name, value, look] of lines.sort((a, b) => b[1] - a[1])) {
     picture.append(svg("line", { x1: 0, x2: width - right, y1: y(value), y2: y(value), class: look }));
@@ -111,7 +138,7 @@ function probabilityChart(replay, events) {
     picture.append(label);
   }
   const figure = make("figure", "wp-figure");
-  const left = events.length - shown.length;
+  const left = measured.length - shown.length;
   figure.append(make("figcaption", "wp-card-label", `Probability in each pass${left ? ` (the last ${shown.length})` : ""}`), picture);
   return figure;
 }

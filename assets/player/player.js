@@ -44,8 +44,9 @@ function icon(name) {
 }
 
 class Player {
-  constructor(root, { lanes = 1, theme = "auto", foldPrompt = false, onState = null } = {}) {
+  constructor(root, { lanes = 1, theme = "auto", foldPrompt = false, onState = null, onPlant = null, onWhy = null } = {}) {
     this.root = root;
+    Object.assign(this, { onPlant, onWhy });
     this.onState = onState;
     this.oldRuns = new Set();
     this.k = 0;
@@ -103,13 +104,14 @@ class Player {
       return this._arrive(fresh, message);
     }
     if (message.type === "start") {
-      const replay = new Replay(message.trace, message.trace?.pieces);
+      const replay = Replay.fromStart(message.trace);
       const fresh = this._enter(message);
       if (fresh === null || (!fresh && lane.replay)) return; // it began already: this one came late
       Object.assign(lane, { replay, live: true, missed: false, waiting: new Map(), verdict: null, stopped: "" });
       lane.title = String(message.title ?? "");
       if (isNatural(message.lanes)) this.expected = Math.min(message.lanes, this.lanes.length);
       this._built(lane);
+      if (this.follow) this.k = this.passes; // a branch begins in the middle
       return;
     }
     if (message.type === "step") return this._step(lane, message);
@@ -295,6 +297,32 @@ class Player {
     this._schedule();
   }
 
+  // Pin the card of a token, as a click does; not where it would be a sheet over the page.
+  pin(position, index = 0) {
+    const lane = this.lanes[index];
+    if (!lane?.replay || !(position < lane.replay.tokens) || this.root.classList.contains("wp-narrow")) return;
+    this.pinned = true;
+    this.inspected = { lane, position, kind: "pin" };
+    this._schedule();
+  }
+
+  // What the model said of a token that a pass took back, where the trace that it said it of is still played.
+  tell({ run, lane, position, pass, text }) {
+    const replay = run === this.run ? this.lanes[lane]?.replay : null;
+    if (!replay) return;
+    replay.told.delete(`${position},${pass}`);
+    replay.told.set(`${position},${pass}`, String(text));
+    this.card.shown = null; // its words have changed
+    this._schedule();
+  }
+
+  // A token of the first lane that is worth planting an error for; null where there is none.
+  suggestPlant() {
+    const { replay } = this.lanes[0];
+    const choices = replay && !this.live ? plantSuggestion(replay, Math.min(this.k, replay.passes)) : null;
+    return choices && { lane: 0, ...choices };
+  }
+
   _unpin() {
     this.pinned = false;
     this.inspected = null;
@@ -321,6 +349,7 @@ class Player {
     for (const lane of this.lanes) lane.element.hidden = !lane.replay;
     this._arrange(Math.max(this.expected, drawn.length));
     for (const lane of drawn) this._drawLane(lane);
+    this.root.classList.toggle("wp-edited", drawn.some((lane) => lane.replay.edited));
     this.root.classList.toggle("wp-unverified", drawn.length > 0 && !drawn.some((lane) => lane.replay.verifies));
 
     const replays = drawn.map((lane) => lane.replay);
@@ -439,7 +468,7 @@ class Player {
     if (!inspected?.lane.replay) return this.card.hint();
     const { replay } = inspected.lane;
     const k = Math.min(this.k, replay.passes);
-    this.card.show(replay, inspected.position, k, this.pinned, inspected.lane.board.nameOf(inspected.position));
+    this.card.show(replay, inspected.position, k, this.pinned, inspected.lane.board.nameOf(inspected.position), this.live);
   }
 
   // Say the pass to a screen reader: at once when the person moved, now and then when the playhead moves by itself.
@@ -491,7 +520,15 @@ class Player {
     if (lanes === 1) dock.append(this.lanes[0].summary); // in view with the controls; of several, each stays with its lane
     dock.append(timelineKey(), this.timelineRoot, this._controls());
     const cardRoot = make("aside", "wp-card");
-    this.card = new Card(cardRoot, () => this._unpin());
+    this.card = new Card(cardRoot, () => this._unpin(), this.onPlant && ((position, k) => {
+      const lane = this.lanes.indexOf(this.inspected.lane);
+      this.pause();
+      const choices = plantChoices(this.inspected.lane.replay, position, k);
+      if (this.root.classList.contains("wp-narrow")) this._unpin(); // the sheet would lie over what comes next
+      this.onPlant({ lane, ...choices });
+    }), this.onWhy && ((position, pass) => {
+      this.onWhy({ run: this.run, lane: this.lanes.indexOf(this.inspected.lane), position, pass });
+    }));
     const main = make("div", "wp-main");
     main.append(row, dock);
     this.body.append(this.lanes[0].prompt, this.legend, main, cardRoot);
@@ -602,6 +639,14 @@ function legend() {
     item.append(sample, state === "remasked" ? `${words}, masked again` : words);
     list.append(item);
   }
+  const planted = make("li", "wp-legend-planted");
+  const sample = make("span", "wp-token wp-planted");
+  sample.setAttribute("aria-hidden", "true");
+  const box = make("span", "wp-box", "word");
+  box.append(make("span", "wp-flag"));
+  sample.append(box);
+  planted.append(sample, "planted by hand");
+  list.append(planted);
   list.append(boardSample("given", "2", "given"), boardSample("wrong", "✗", "breaks a rule (shown at the end)"));
   return list;
 }
@@ -654,5 +699,8 @@ function createPlayer(root, options) {
     },
     play: () => player.play(),
     pause: () => player.pause(),
+    pin: (position, lane = 0) => player.pin(position, lane),
+    tell: (words) => player.tell(words),
+    suggestPlant: () => player.suggestPlant(),
   };
 }

@@ -5,6 +5,7 @@
 
 const MAX_TOKENS = 8192; // the same bounds as wino_viz/trace.py
 const MAX_PASSES = 65536;
+const MAX_BRANCHES = 64;
 const MASKED = -1; // in a frame's ids
 
 const isObject = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
@@ -34,6 +35,19 @@ function readGap(step, tokens) {
   return { gap, needed, first: answer[0], last: answer[1] - 1, commits: gap >= needed };
 }
 
+// Where a trace left another decoding: [{at, edits: [[position, id], …], decoder}], in the order of their passes.
+function readBranches({ branches = [] }, tokens) {
+  need(Array.isArray(branches) && branches.length <= MAX_BRANCHES, '"branches" is not a list of a few');
+  return branches.map((branch, index) => {
+    need(isObject(branch) && isNatural(branch.at_pass) && isObject(branch.decoder), '"branches" holds a wrong one');
+    need(index === 0 || branches[index - 1].at_pass <= branch.at_pass, "the branches are not in order");
+    const edits = branch.edits ?? [];
+    const fits = (row) => Array.isArray(row) && row.length === 2 && row.every(isNatural) && row[0] < tokens;
+    need(Array.isArray(edits) && edits.length <= tokens && edits.every(fits), '"edits" holds a wrong row');
+    return { at: branch.at_pass, edits, decoder: branch.decoder };
+  });
+}
+
 class Replay {
   constructor(header, pieces) {
     need(isObject(header), "there is no trace in it");
@@ -46,6 +60,14 @@ class Replay {
     this.blockLength = header.block_length;
     this.blocks = this.tokens / this.blockLength;
     this.decoder = header.decoder;
+    this.maskId = header.mask_id;
+    this.branches = readBranches(header, this.tokens);
+    this.told = new Map(); // "position,pass": what the model said of a token that was taken back there
+    this.edits = new Map(); // by pass: what was changed by hand after it, [[position, id or MASKED], …]
+    for (const { at, edits } of this.branches) {
+      const own = edits.map(([position, id]) => [position, id === this.maskId ? MASKED : id]);
+      this.edits.set(at, [...(this.edits.get(at) ?? []), ...own]);
+    }
     this.model = String(header.model ?? "");
     this.prompt = String(header.prompt ?? "");
     this.puzzle = readPuzzle(header); // the 16 cells of a sudoku, or null
@@ -55,20 +77,42 @@ class Replay {
     this.seconds = []; // model seconds of each pass, null where not measured
     this.totalSeconds = null;
     this.finalIds = null; // the canvas at the end, once the whole trace is known
-    this._cache = { pass: 0, ids: new Array(this.tokens).fill(MASKED) };
+    this._cache = this._blank();
     this.addPieces(pieces ?? {});
   }
 
   // A whole trace as written by Trace.to_dict().
   static fromTrace(trace) {
     const replay = new Replay(trace, trace?.pieces);
-    need(Array.isArray(trace.steps) && trace.steps.length <= MAX_PASSES, "its steps are not a list");
-    const timing = isObject(trace.timing) ? trace.timing : {};
-    const perPass = Array.isArray(timing.per_pass) ? timing.per_pass : [];
-    trace.steps.forEach((step, index) => replay.push(step, {}, perPass[index]));
-    if (Number.isFinite(timing.model_seconds)) replay.totalSeconds = timing.model_seconds;
+    replay.pushAll(trace.steps, trace.timing);
+    need(replay.branches.every(({ at }) => at <= replay.passes), "a branch begins after its end");
+    const { timing } = trace;
+    if (isObject(timing) && Number.isFinite(timing.model_seconds)) replay.totalSeconds = timing.model_seconds;
     replay.finalIds = replay.frame(replay.passes).ids;
     return replay;
+  }
+
+  // The header of a run that begins; one that is a branch brings the passes that were made before.
+  static fromStart(header) {
+    const replay = new Replay(header, header?.pieces);
+    if (header.steps !== undefined) replay.pushAll(header.steps, header.timing);
+    return replay;
+  }
+
+  pushAll(steps, timing) {
+    need(Array.isArray(steps) && steps.length <= MAX_PASSES, "its steps are not a list");
+    const perPass = isObject(timing) && Array.isArray(timing.per_pass) ? timing.per_pass : [];
+    steps.forEach((step, index) => this.push(step, {}, perPass[index]));
+  }
+
+  // The decoder that made pass k, from 1, with its settings.
+  decoderOf(k) {
+    return this.branches.find(({ at }) => k <= at)?.decoder ?? this.decoder;
+  }
+
+  // Was a token of it changed by hand?
+  get edited() {
+    return this.edits.size > 0 && [...this.edits.values()].some((edits) => edits.length > 0);
   }
 
   get passes() {
@@ -78,6 +122,11 @@ class Replay {
   // Does this decoder judge placed tokens again? Known from its settings, so that the legend is right from the start.
   get verifies() {
     return isProbability(this.decoder.tau2) || this.steps.some((step) => step.verified.length > 0);
+  }
+
+  // Does the decoder of pass k judge placed tokens again?
+  verifiesIn(k) {
+    return this.branches.length ? isProbability(this.decoderOf(k).tau2) : this.verifies;
   }
 
   addPieces(pieces) {
@@ -108,6 +157,7 @@ class Replay {
       alternatives,
       limits: Array.isArray(step.limits) ? step.limits : [],
       gap: readGap(step, this.tokens),
+      decoder: this.decoderOf(this.passes + 1),
     };
     this.addPieces(pieces ?? {});
     this.steps.push(clean);
@@ -115,12 +165,18 @@ class Replay {
   }
 
   // How things stand after pass k (0: before the first). `states` holds one of masked, drafted, verified, remasked,
-  // placed for each position; `revoked` the ids that pass k took back.
+  // placed for each position; `revoked` the ids that pass k took back; `marks` the positions that were changed by hand:
+  // "planted" while that token stands, "site" from then on.
   frame(k) {
-    const cache = this._cache.pass <= k ? this._cache : { pass: 0, ids: new Array(this.tokens).fill(MASKED) };
+    const cache = this._cache.pass <= k ? this._cache : this._blank();
     for (let pass = cache.pass; pass < k; pass += 1) {
-      for (const [position, id] of this.steps[pass].drafted) cache.ids[position] = id;
-      for (const [position] of this.steps[pass].remasked) cache.ids[position] = MASKED;
+      const { drafted, remasked } = this.steps[pass];
+      for (const [position, id] of drafted) cache.ids[position] = id;
+      for (const [position] of remasked) cache.ids[position] = MASKED;
+      for (const [position] of cache.marks.size ? [...drafted, ...remasked] : []) {
+        if (cache.marks.has(position)) cache.marks.set(position, "site");
+      }
+      this._edit(cache, pass + 1);
     }
     cache.pass = k;
     this._cache = cache;
@@ -129,7 +185,7 @@ class Replay {
     const revoked = new Map();
     const step = this.steps[k - 1];
     if (step) {
-      const tau2 = this.decoder.tau2 ?? 0;
+      const tau2 = step.decoder.tau2 ?? 0;
       for (const [position, probability] of step.verified) {
         if (probability >= tau2 && ids[position] !== MASKED) states[position] = "verified";
       }
@@ -139,7 +195,24 @@ class Replay {
         revoked.set(position, id);
       }
     }
-    return { pass: k, step, ids, states, revoked, current: step ? step.block : 0 };
+    for (const [position, id] of this.edits.get(k) ?? []) {
+      states[position] = id === MASKED ? "masked" : "placed";
+      revoked.delete(position);
+    }
+    return { pass: k, step, ids, states, revoked, marks: new Map(cache.marks), current: step ? step.block : 0 };
+  }
+
+  _blank() {
+    const cache = { pass: 0, ids: new Array(this.tokens).fill(MASKED), marks: new Map() };
+    this._edit(cache, 0);
+    return cache;
+  }
+
+  _edit(cache, pass) {
+    for (const [position, id] of this.edits.get(pass) ?? []) {
+      cache.ids[position] = id;
+      cache.marks.set(position, id === MASKED ? "site" : "planted");
+    }
   }
 
   blockStatus(frame, block) {
@@ -155,6 +228,14 @@ class Replay {
   history(position, k) {
     const events = [];
     let standing = null;
+    const edit = (pass) => {
+      for (const [at, id] of this.edits.get(pass) ?? []) {
+        if (at !== position) continue;
+        events.push({ pass, kind: "planted", id, before: standing });
+        standing = id === MASKED ? null : id;
+      }
+    };
+    edit(0);
     for (let pass = 1; pass <= k; pass += 1) {
       const step = this.steps[pass - 1];
       const find = (rows) => rows.find((row) => row[0] === position);
@@ -171,6 +252,7 @@ class Replay {
         standing = null;
         events.push({ pass, kind: "remasked", id: remasked[1], p: remasked[2] });
       } else if (verified) events.push({ pass, kind: "verified", id: standing, p: verified[1] });
+      edit(pass);
     }
     return events;
   }

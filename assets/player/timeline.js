@@ -102,6 +102,11 @@ class Timeline {
       svg("path", { d: remasks, class: "wp-bars-remasked" }),
       ...numbers,
     ];
+    for (const { at } of replay.branches) {
+      const x = this.left + at * this.column;
+      parts.push(svg("line", { x1: x, x2: x, y1: base - this.up - 8, y2: base + DOWN + 18, class: "wp-branch" }));
+      parts.push(svg("path", { d: `M${x - 5} ${base - this.up - 12}h10l-5 8z`, class: "wp-branch-flag" }));
+    }
     let free = 0; // where the next label may start
     for (const [index, block] of borders) {
       const x = this.left + index * this.column;

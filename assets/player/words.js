@@ -101,7 +101,7 @@ function draftThreshold(decoder) {
 // The bar of a token under the factor rule: {rank, value, words, passes} or null for other decoders. `rank` counts the
 // predictions of its pass from the most confident on.
 function rankBar(replay, step, position) {
-  const { name, f } = replay.decoder;
+  const { name, f } = step.decoder;
   if (name !== "factor" || !(Number.isFinite(f) && f >= 0)) return null;
   const ranked = [...step.drafted, ...step.considered].sort((a, b) => b[2] - a[2] || a[0] - b[0]);
   const rank = ranked.findIndex((row) => row[0] === position) + 1;
@@ -120,7 +120,7 @@ function gapWords({ gap }) {
 
 function passSentence(replay, k) {
   if (k === 0) {
-    const masked = `Before the first pass: all ${replay.tokens} tokens are masked.`;
+    const masked = [`Before the first pass: all ${replay.tokens} tokens are masked.`, ...branchWords(replay, 0)].join(" ");
     return replay.finalIds ? `${masked} The model doesn’t know how long their texts will be; here each mask is drawn as ` +
       "wide as what will stand there, so that nothing moves." : masked;
   }
@@ -138,7 +138,25 @@ function passSentence(replay, k) {
   if (step.remasked.length) parts.push(`took back ${step.remasked.length}: ${revokedWords(replay, step)}`);
   else if (step.verified.length) parts.push("took none back");
   const sentence = `Pass ${k}: ${parts.join(", ")}.`;
-  return [sentence, gapWords(step), ...limitWords(replay, step), blockWords(replay, k)].filter(Boolean).join(" ");
+  return [sentence, gapWords(step), ...limitWords(replay, step), blockWords(replay, k), ...branchWords(replay, k)]
+    .filter(Boolean).join(" ");
+}
+
+// What was changed by hand after pass k, and which decoder goes on where it is another one.
+function branchWords(replay, k) {
+  const edits = replay.edits.get(k) ?? [];
+  const stood = new Map([...edits].map(([position]) => [position, replay.history(position, k)]));
+  const changes = edits.slice(0, 3).map(([position, id]) => {
+    const { before } = stood.get(position).findLast((event) => event.kind === "planted");
+    const where = `(token\u00a0${position + 1})`;
+    if (id === MASKED) return `${before === null ? "a token" : tokenName(replay, before)} ${where} was masked again`;
+    if (before === null) return `${exactName(replay, id)} was planted ${where}`;
+    return `${exactName(replay, before)} was replaced by ${exactName(replay, id)} ${where}`;
+  });
+  const more = edits.length > changes.length ? ` and ${edits.length - changes.length} more were changed` : "";
+  const next = replay.branches.some(({ at }) => at === k) ? ruleWords(replay.decoderOf(k + 1)) : "";
+  const from = next && next !== ruleWords(replay.decoderOf(k)) ? `${next} goes on from here.` : "";
+  return [changes.length ? `Then, by hand, ${changes.join(", ")}${more}.` : "", from];
 }
 
 function revokedWords(replay, step) {
@@ -160,13 +178,13 @@ function revokedWords(replay, step) {
 }
 
 function limitWords(replay, step) {
-  const bar = draftThreshold(replay.decoder);
-  const tau2 = replay.decoder.tau2;
+  const bar = draftThreshold(step.decoder);
+  const tau2 = step.decoder.tau2;
   const sentences = [];
   for (const limit of step.limits) {
     if (limit === "forced_draft" && bar) {
       sentences.push(`Nothing was ${bar.above}\u00a0${number(bar.value)}, so only the most confident token was drafted.`);
-    } else if (limit === "forced_draft" && replay.decoder.name === "factor") {
+    } else if (limit === "forced_draft" && step.decoder.name === "factor") {
       sentences.push("Nothing was sure enough, so only the most confident token was drafted.");
     } else if (limit === "draft_cap" && bar) {
       const held = step.considered.filter(([, , p]) => bar.passes(p)).length;
@@ -192,15 +210,15 @@ function blockWords(replay, k) {
 
 // Why the token at `position` was drafted as it was: one sentence.
 function draftSentence(replay, event, position) {
-  const bar = draftThreshold(replay.decoder);
   const step = replay.steps[event.pass - 1];
+  const bar = draftThreshold(step.decoder);
   const start = `Drafted in pass ${event.pass} with confidence ${number(event.p, bar?.value)}`;
   if (!bar) {
-    if (replay.decoder.name === "factor") return `${start}${rankWords(rankBar(replay, step, position), event.p)}.`;
+    if (step.decoder.name === "factor") return `${start}${rankWords(rankBar(replay, step, position), event.p)}.`;
     if (step.gap?.commits) return `${start}, together with all that was left.`;
     if (step.gap) return `${start}, the most confident of its block in that pass.`;
-    if (replay.decoder.name !== "standard") return `${start}.`;
-    return replay.decoder.remasking === "random" ? `${start}, at a random place.`
+    if (step.decoder.name !== "standard") return `${start}.`;
+    return step.decoder.remasking === "random" ? `${start}, at a random place.`
       : step.drafted.length === 1 ? `${start}, the most confident of that pass.`
       : `${start}, among the ${step.drafted.length} most confident of that pass.`;
   }
@@ -223,11 +241,11 @@ function maskedSentence(replay, position, frame, leaning) {
     return `Waiting: block ${block + 1} starts when block ${frame.current + 1} is complete${early}.`;
   }
   if (!leaning || leaning.pass !== frame.pass) return "";
-  const bar = draftThreshold(replay.decoder);
+  const bar = draftThreshold(frame.step.decoder);
   if (!bar) {
     const ranked = rankBar(replay, frame.step, position);
     if (ranked) return `Stays masked: rank ${ranked.rank} of this pass, and not at least ${ranked.words}.`;
-    return replay.decoder.remasking === "random" ? "Stays masked: its place was not drawn in this pass."
+    return frame.step.decoder.remasking === "random" ? "Stays masked: its place was not drawn in this pass."
       : "Stays masked: others were more confident in this pass.";
   }
   if (bar.passes(leaning.p)) {
@@ -243,15 +261,18 @@ function cardContent(replay, position, k) {
   const state = frame.states[position];
   const events = replay.history(position, k);
   const decisive = events.filter((event) => event.kind !== "considered");
-  const draft = events.findLast((event) => event.kind === "drafted");
-  const tau2 = replay.decoder.tau2;
+  const placing = events.findLast((event) => event.kind === "drafted" || event.kind === "planted");
+  const plant = placing?.kind === "planted" ? placing : null;
+  const draft = plant ? null : placing;
+  const tau2 = replay.decoderOf(k).tau2;
   const lines = [];
   let title = "masked";
   let bars = null;
   if (frame.ids[position] !== MASKED) {
     title = tokenName(replay, frame.ids[position]);
+    if (plant) lines.push(plantSentence(replay, plant));
     if (draft) lines.push(draftSentence(replay, draft, position));
-    const checks = events.filter((event) => event.kind === "verified" && event.pass > draft?.pass);
+    const checks = events.filter((event) => event.kind === "verified" && event.pass > placing?.pass);
     if (checks.length) {
       const latest = checks.at(-1);
       const lowest = Math.min(...checks.map((event) => event.p));
@@ -261,14 +282,17 @@ function cardContent(replay, position, k) {
       if (latest.pass === k && tau2 !== undefined && latest.p < tau2) {
         lines.push(`Below τ2\u00a0${number(tau2)} in this pass, but it stays: the pass had reached its limit.`);
       }
-    } else if (!replay.verifies) lines.push("This decoder never checks a token again: what is placed stays.");
-    else if (state === "drafted") lines.push("It is verified from the next pass on.");
-    if (draft) bars = { pass: draft.pass, title: `The model’s first choices there in pass ${draft.pass}`, chosen: draft.id };
+    } else if (!replay.verifiesIn(plant ? k + 1 : k)) {
+      lines.push("This decoder never checks a token again: what is placed stays.");
+    } else if (state === "drafted" || plant?.pass === k) lines.push("It is verified from the next pass on.");
+    const chosen = events.findLast((event) => event.kind === "drafted");
+    if (chosen) bars = { pass: chosen.pass, title: `The model’s first choices there in pass ${chosen.pass}`, chosen: chosen.id };
   } else if (state === "remasked") {
     const revoked = decisive.at(-1);
     title = `${tokenName(replay, revoked.id)} taken back`;
     lines.push(`Its probability fell to ${number(revoked.p, tau2)}, below τ2\u00a0${tau2 === undefined ? "" : number(tau2)}, ` +
       "so it is masked again.");
+    if (plant) lines.push(plantSentence(replay, plant));
     if (draft) lines.push(draftSentence(replay, draft, position));
     bars = { pass: k, title: `What the model would rather see there`, chosen: revoked.id };
   } else {
@@ -278,19 +302,32 @@ function cardContent(replay, position, k) {
     const revoked = decisive.at(-1);
     if (revoked?.kind === "remasked") {
       lines.push(`${tokenName(replay, revoked.id)} stood here until pass ${revoked.pass}.`);
-    }
+    } else if (revoked?.kind === "planted") lines.push(plantSentence(replay, revoked));
   }
   const rows = bars ? replay.steps[bars.pass - 1].alternatives[position] : null;
   if (rows?.length) {
     bars.rows = rows.slice(0, 5).map(([id, p]) => ({ name: exactName(replay, id), p, chosen: id === bars.chosen }));
   } else bars = null;
-  return { title, state, position, lines: lines.filter(Boolean), events, bars, past: pastWords(replay, events) };
+  const taken = events.findLast((event) => event.kind === "remasked");
+  const revoked = taken ? `${tokenName(replay, taken.id)} (pass ${taken.pass})` : "";
+  return { title, state, revoked, takenIn: taken?.pass, planted: plant?.pass === k && plant.id !== MASKED, position, lines: lines.filter(Boolean), events, bars, past: pastWords(replay, events) };
 }
 
 // The drafts and revocations at one position, when there was more than a single draft.
 function pastWords(replay, events) {
-  const turns = events.filter((event) => event.kind === "drafted" || event.kind === "remasked");
+  const turns = events.filter(({ kind }) => kind === "drafted" || kind === "remasked" || kind === "planted");
   if (turns.length < 2) return [];
-  return turns.map((event) => `pass ${event.pass}: ${event.kind === "drafted" ? "drafted" : "took back"} ` +
-    `${tokenName(replay, event.id)} at ${number(event.p, event.kind === "remasked" ? replay.decoder.tau2 : undefined)}`);
+  return turns.map(({ pass, kind, id, p }) => {
+    if (kind === "planted") return `after pass ${pass}: ${id === MASKED ? "masked" : `planted ${exactName(replay, id)}`} by hand`;
+    const threshold = kind === "remasked" ? replay.decoderOf(pass).tau2 : undefined;
+    return `pass ${pass}: ${kind === "drafted" ? "drafted" : "took back"} ${tokenName(replay, id)} at ${number(p, threshold)}`;
+  });
+}
+
+// What was changed by hand at a position.
+function plantSentence(replay, { pass, id, before }) {
+  const when = pass === 0 ? "before the first pass" : `after pass ${pass}`;
+  const old = before === null ? "" : exactName(replay, before);
+  if (id === MASKED) return `Masked again by hand ${when}${old && `: ${old} stood here`}.`;
+  return `Planted by hand ${when}${old && `, in the place of ${old}`}.`;
 }

@@ -597,7 +597,7 @@ def test_programs_get_the_whole_trace(url, session):
     ):
         with pytest.raises(AppError, match=sentence):
             client.predict(**{**arguments, **wrong}, api_name="/decode")
-    assert list(client.view_api(return_format="dict")["named_endpoints"]) == ["/decode"]
+    assert list(client.view_api(return_format="dict")["named_endpoints"]) == ["/decode", "/branch"]
 
 
 # ---- the entry point

@@ -577,7 +577,7 @@ def test_programs_send_a_picture_and_get_the_whole_trace(url, tmp_path):
     assert victim.exists()
     with pytest.raises(AppError, match="there is no decoder 'magic'"):
         client.predict(image=base64.b64encode(PHOTO).decode(), decoder="magic", api_name="/caption")
-    assert list(client.view_api(return_format="dict")["named_endpoints"]) == ["/decode", "/caption"]
+    assert list(client.view_api(return_format="dict")["named_endpoints"]) == ["/decode", "/branch", "/caption"]
 
 
 def test_a_typed_question_of_the_scene_is_judged_like_a_suggested_one():

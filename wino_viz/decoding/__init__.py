@@ -10,6 +10,7 @@ from wino_viz.decoding.base import NO_TOKEN, Canvas, Decoder, Denoiser, Forward,
 from wino_viz.decoding.drive import TimedStep, decode, decode_many, record
 from wino_viz.decoding.factor import FactorSettings
 from wino_viz.decoding.prophet import ProphetSettings
+from wino_viz.decoding.resume import Start, canvas_after, canvas_of, resume, settings_of
 from wino_viz.decoding.spec import DECODERS, format_spec, parse_spec
 from wino_viz.decoding.standard import StandardSettings
 from wino_viz.decoding.threshold import ThresholdSettings
@@ -27,15 +28,20 @@ __all__ = [
     "ProphetSettings",
     "Settings",
     "StandardSettings",
+    "Start",
     "ThresholdSettings",
     "TimedStep",
     "WinoSettings",
+    "canvas_after",
+    "canvas_of",
     "decode",
     "decode_many",
     "format_spec",
     "judge_tokens",
     "parse_spec",
     "record",
+    "resume",
+    "settings_of",
     "shadow_attention",
     "shadow_position_ids",
 ]

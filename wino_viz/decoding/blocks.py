@@ -5,6 +5,7 @@ See `standard.py` for the smallest rule built on it. numpy only.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -38,6 +39,16 @@ class BlockDecoder:
         self.__dict__.update(state)
         self._sequence = self._sequence.copy()
         self._tokens = self._sequence[self.prompt_length :]
+
+    def go_on(self, tokens: Sequence[int], passes: int, last: Step | None) -> None:
+        """Continue from the middle of a decoding: after `passes` passes, of which `last` was the last (None: none was
+        made), `tokens` (gen_length,) are the canvas. The first block with a mask is the one to work on.
+        """
+        self._tokens[:] = tokens
+        self._pending = None
+        self.passes = passes
+        masked = np.flatnonzero(self._tokens == self.mask_id)
+        self._enter_block(int(masked[0] if len(masked) else self.gen_length) // self.block_length)
 
     @property
     def canvas(self) -> tuple[int, ...]:

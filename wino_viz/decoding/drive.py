@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from wino_viz.decoding.base import Canvas, Decoder, Denoiser, Settings, check_whole
-from wino_viz.trace import Step, Trace
+from wino_viz.trace import Branch, Step, Trace
 
 
 class TimedStep(NamedTuple):
@@ -75,11 +75,13 @@ def record(
     text: str,
     end_ids: Iterable[int] = (),
     timing: Mapping[str, Any] | None = None,
+    branches: Sequence[Branch] = (),
 ) -> Trace:
     """The trace of a decoding that `settings` made on `canvas`, finished or not.
 
-    prompt and text are the words as shown; pieces holds the text of every id in `shown_ids(steps)` (more is allowed).
-    Raises TraceError where the steps could not have happened or a piece is missing.
+    prompt and text are the words as shown; pieces holds the text of every id in `shown_ids(steps)` (more is allowed);
+    branches say where the steps left another decoding. Raises TraceError where the steps could not have happened or a
+    piece is missing.
     """
     trace = Trace(
         model=model,
@@ -94,6 +96,7 @@ def record(
         output_ids=(),
         text=text,
         end_ids=tuple(end_ids),
+        branches=tuple(branches),
         timing=dict(timing or {}),
     )
     *_, output_ids = trace.canvases()

@@ -90,6 +90,12 @@ class WinoDecoder(BlockDecoder):
             self._attention, self._position_ids = shadow_attention(*shape), shadow_position_ids(*shape)
             self._attention.flags.writeable = self._position_ids.flags.writeable = False
 
+    def go_on(self, tokens: Sequence[int], passes: int, last: Step | None) -> None:
+        """As in BlockDecoder; within a block the last pass limits what the next may take back, whatever decoder made it."""
+        super().go_on(tokens, passes, last)
+        if last is not None and last.block == self.block:
+            self._last_drafts = len(last.drafted)
+
     def _placed(self) -> np.ndarray:
         """(n,) the positions of the current block that hold a token: those that the shadow judges."""
         return self.span.start + np.flatnonzero(self._tokens[self.span] != self.mask_id)

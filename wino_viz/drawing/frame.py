@@ -18,6 +18,7 @@ from PIL import Image
 from wino_viz.drawing.board import board_cells, cell_places, draw_board, faulty_cells, read_puzzle
 from wino_viz.drawing.flow import BlockFlow, Item
 from wino_viz.drawing.fonts import Letters, check_font
+from wino_viz.drawing.marks import PLANTED, PLANTED_WORDS, draw_mark
 from wino_viz.drawing.replay import MASKED, REMASKED, STATE_WORDS, VERIFIED, Frame, block_range, frames, verifies
 from wino_viz.drawing.shapes import bar, box
 from wino_viz.drawing.theme import theme
@@ -33,6 +34,7 @@ PROMPT_LINES = 4
 SENTENCE_LINES = 2
 BESIDE = 620  # px from which on the board stands beside the text
 PROJECT = "wino_viz"
+LEGEND_WORDS = {**STATE_WORDS, PLANTED: PLANTED_WORDS}
 
 
 @dataclass(frozen=True)
@@ -193,6 +195,7 @@ class FramePainter:
 
     def _legend_rows(self) -> list[list[str]]:
         states = [s for s in STATE_WORDS if verifies(self.trace) or s not in (VERIFIED, REMASKED)]
+        states += [PLANTED] if self.frames[-1].marks else []
         rows: list[list[str]] = [[]]
         left = 0
         for state in states:
@@ -209,7 +212,7 @@ class FramePainter:
         return small.size * 2 if state == MASKED else small.width("word") + (small.size * 2 if state == REMASKED else 0)
 
     def _legend_width(self, state: str) -> float:
-        return self._sample_width(state) + self.small.size * 0.7 + self.small.width(STATE_WORDS[state])
+        return self._sample_width(state) + self.small.size * 0.7 + self.small.width(LEGEND_WORDS[state])
 
     def _draw_legend_row(self, image: Image.Image, row: list[str], top: int) -> None:
         small = self.small
@@ -221,7 +224,10 @@ class FramePainter:
             item = Item(0, 0, left, width, state, core, "text", hole)
             self._legend_pen.draw(image, [(item, left)], baseline)
             words = left + width + round(small.size * 0.6)
-            small.draw(image, (words, baseline), STATE_WORDS[state], self.colours.soft)
+            if state == PLANTED:
+                upper, lower = box_height(baseline, small.size)
+                draw_mark(image, (left, upper, left + width, lower), PLANTED, self.colours, small.size)
+            small.draw(image, (words, baseline), LEGEND_WORDS[state], self.colours.soft)
             left += round(self._legend_width(state) + small.size * 1.6)
 
     # ---- what a pass changes
@@ -300,12 +306,18 @@ class FramePainter:
         for line in range(flow.lines):
             inside = [item for item in items if item.line == line]
             chip = fold if fold is not None and fold.line == line else None
-            if not self._changed(("line", block, line), (inside, chip)):
+            marks = {item.position: frame.marks[item.position] for item in inside if item.position in frame.marks}
+            if not self._changed(("line", block, line), (inside, chip, marks)):
                 continue
             top = self._line_top(block, line)
             self._clear((left - 4, top, self._text_left + self._text_width - 5, top + self.line), ground)
             baseline = self._baseline(block, line)
             self._pen.draw(self._canvas, [(item, left + item.left) for item in inside], baseline)
+            for item in inside:
+                if item.position in marks:
+                    top, bottom = box_height(baseline, self.text.size)
+                    rect = (left + item.left, top, left + item.left + item.width, bottom)
+                    draw_mark(self._canvas, rect, marks[item.position], self.colours, self.text.size)
             if chip is not None:
                 room = self._text_width - 2 * self._pad - chip.left
                 self._pen.draw_fold(self._canvas, chip, left + chip.left, baseline, room)

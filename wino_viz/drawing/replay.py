@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from wino_viz.trace import Step, Trace
 
@@ -28,7 +28,8 @@ class Frame:
     """The canvas after pass `number` (0: before the first), with the step that led there.
 
     `ids` and `states` have one entry per position (ids of masked positions are None); `revoked` holds the ids that this
-    pass took back, by position. `placed` counts standing tokens, `revocations` those taken back up to here.
+    pass took back, by position; `marks` the positions that were changed by hand: "planted" while that token stands, "site"
+    from then on. `placed` counts standing tokens, `revocations` those taken back up to here.
     """
 
     number: int
@@ -37,6 +38,7 @@ class Frame:
     states: tuple[str, ...]
     revoked: Mapping[int, int]
     revocations: int
+    marks: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def current(self) -> int:
@@ -51,13 +53,14 @@ class Frame:
 def frames(trace: Trace) -> Iterator[Frame]:
     """The canvas before the first pass and after each: one more than there are passes."""
     revocations = 0
-    tau2 = trace.decoder.get("tau2")
-    bar = tau2 if isinstance(tau2, int | float) else 0.0
+    marks: dict[int, str] = {}
     for number, (step, canvas) in enumerate(zip([None, *trace.steps], trace.canvases(), strict=True)):
         ids = tuple(None if token == trace.mask_id else token for token in canvas)
         states = [MASKED if token is None else PLACED for token in ids]
         revoked: dict[int, int] = {}
         if step is not None:
+            tau2 = trace.decoder_of(number).get("tau2")
+            bar = tau2 if isinstance(tau2, int | float) else 0.0
             for position, probability in step.verified:
                 if probability >= bar and ids[position] is not None:
                     states[position] = VERIFIED
@@ -67,7 +70,14 @@ def frames(trace: Trace) -> Iterator[Frame]:
             for position, token, _ in step.remasked:
                 states[position], revoked[position] = REMASKED, token
             revocations += len(revoked)
-        yield Frame(number, step, ids, tuple(states), revoked, revocations)
+            for token in (*step.drafted, *step.remasked) if marks else ():
+                if token.position in marks:
+                    marks[token.position] = "site"
+        for position, token in trace.edits_after(number):
+            states[position] = MASKED if token == trace.mask_id else PLACED
+            marks[position] = "site" if token == trace.mask_id else "planted"
+            revoked.pop(position, None)
+        yield Frame(number, step, ids, tuple(states), revoked, revocations, dict(marks))
 
 
 def verifies(trace: Trace) -> bool:

@@ -35,13 +35,14 @@ class Theme:
     back: Colour
     back_text: Colour
     back_fill: Colour
+    plant: Colour
     # `pass` is a word of Python
     verified: Colour
 
     def pairs(self) -> list[tuple[Colour, Colour]]:
         """(what is drawn, on which ground), the frequent ones first."""
         on_paper = (
-            "ink soft faint rule mask mask_edge draft_edge draft_fill draft_bar verified back back_text back_fill"
+            "ink soft faint rule mask mask_edge draft_edge draft_fill draft_bar verified back back_text back_fill plant"
         )
         on = {
             "paper": on_paper,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from PIL import Image, ImageDraw
 
 from wino_viz.drawing.fonts import Letters
+from wino_viz.drawing.marks import draw_flag
 from wino_viz.drawing.shapes import bar, box
 from wino_viz.drawing.theme import Theme
 from wino_viz.trace import Trace
@@ -70,6 +71,10 @@ class Timeline:
                 self._number(image, remasked, (left + right) / 2, base + down + letters.size * 1.1, colours.back_text)
         pen.line((LEFT, base, self.width, base), fill=colours.mask_edge)
         self._draw_blocks(image)
+        for branch in trace.branches:
+            left = round(LEFT + branch.at_pass * column)
+            bar(image, (left - 1, base - self._up, left + 1, base + self._down), colours.plant)
+            draw_flag(image, left, base - self._up, letters.size, colours)
         return image
 
     def _draw_blocks(self, image: Image.Image) -> None:

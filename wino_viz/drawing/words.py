@@ -41,8 +41,9 @@ def _quoted(text: str) -> str:
 def pass_sentence(trace: Trace, frame: Frame) -> str:
     """What one pass did, as in “Pass 4: drafted 11 tokens, verified 40, took back 2: “12” (tokens 9–10).”"""
     step = frame.step
+    by_hand = edit_words(trace, frame.number)
     if step is None:
-        return f"Before the first pass: all {trace.gen_length} tokens are masked."
+        return " ".join([f"Before the first pass: all {trace.gen_length} tokens are masked.", *by_hand])
     ends = sum(token.id in trace.end_ids for token in step.drafted)
     drafted = f"drafted {_plural(len(step.drafted), 'token')}"
     if ends:
@@ -57,7 +58,20 @@ def pass_sentence(trace: Trace, frame: Frame) -> str:
         parts.append(f"took back {len(step.remasked)}: {_revoked_words(trace, step)}")
     elif step.verified:
         parts.append("took none back")
-    return f"Pass {frame.number}: {', '.join(parts)}."
+    return " ".join([f"Pass {frame.number}: {', '.join(parts)}.", *by_hand])
+
+
+def edit_words(trace: Trace, number: int) -> list[str]:
+    """What was changed by hand after a pass, as one sentence; none where nothing was."""
+    edits = trace.edits_after(number)
+    named = [
+        f"token {edit.position + 1} was masked again"
+        if edit.id == trace.mask_id
+        else f"{name(trace, edit.id)} was planted (token {edit.position + 1})"
+        for edit in edits[:3]
+    ]
+    more = f" and {len(edits) - 3} more were changed" if len(edits) > 3 else ""
+    return [f"Then, by hand, {', '.join(named)}{more}."] if named else []
 
 
 def _is_sane(value: object) -> bool:

@@ -17,6 +17,7 @@ from wino_viz.ui.examples import Example, best_example
 from wino_viz.ui.forms import HIDDEN, MODEL_QUEUE, CanvasForm, Forms, ProblemForm
 from wino_viz.ui.messages import clear_message
 from wino_viz.ui.model_form import ModelForm
+from wino_viz.ui.plant import plant_panel
 from wino_viz.ui.player import Player
 from wino_viz.ui.take import take_away
 from wino_viz.ui.watching import Current, Update, broken_off, stop, watch
@@ -101,9 +102,11 @@ def decode_tab(menu: ModelMenu, examples: Sequence[Example], plus: Any = None) -
             player = Player(
                 shown.message(verdict=session.judge(shown.record, shown.trace.text)) if shown else None,
                 fold_prompt=True,
+                plant=True,
                 elem_id="decode-player",
             )
             take_away("decode-player")
+            plant_panel(menu, plus, "decode-player", problem.record, on_run, on_end, ON_REFUSED)
 
     press, current = gr.Number(visible=False), gr.State(Current())
     forms = Forms([decoder], canvas, model)

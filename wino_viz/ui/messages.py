@@ -22,12 +22,23 @@ def new_run() -> str:
     return uuid.uuid4().hex[:12]
 
 
-def start_message(trace: Trace | Mapping[str, Any], run: str, *, lane: int = 0, title: str = "", lanes: int = 1) -> str:
+def start_message(
+    trace: Trace | Mapping[str, Any],
+    run: str,
+    *,
+    lane: int = 0,
+    title: str = "",
+    lanes: int = 1,
+    begun_with: Trace | None = None,
+) -> str:
     """A run begins: draw its empty canvas. `trace` is a Trace or its header (`Trace.header()`, before any pass).
 
-    `lanes` is how many the run will fill, so that each has its place from the start.
+    `lanes` is how many the run will fill, so that each has its place from the start. `begun_with` is what a branch has of
+    its trace already; its first step is numbered after those.
     """
     header = trace.header() if isinstance(trace, Trace) else {**trace, "pieces": {}}
+    if begun_with is not None and begun_with.branches:
+        header = begun_with.to_dict()
     message = {"type": "start", "run": run, "seq": 0, "lane": lane, "lanes": lanes, "trace": header, "title": title}
     return dumps(message)
 

@@ -19,6 +19,7 @@ from wino_viz.pictures import PictureError, open_picture
 from wino_viz.plus import usual_spec
 from wino_viz.problems import known_problem
 from wino_viz.tasks.scenes_wording import CAPTION_PROMPTS
+from wino_viz.ui.branch_endpoint import branch_endpoint
 from wino_viz.ui.cases_tab import cases_tab
 from wino_viz.ui.compare_tab import compare_tab
 from wino_viz.ui.decode_tab import decode_tab
@@ -142,6 +143,7 @@ def build_page(
             with gr.Tab("How it works", id="how"):
                 how_tab(examples)
         _decode_endpoint(menu, plus)
+        branch_endpoint(menu, plus)
         if pictures is not None:
             _caption_endpoint(menu)
     demo.queue(max_size=WAITING)

@@ -38,9 +38,11 @@ MOST_LANES = 3
 # Glue between gr.HTML and the player. Gradio calls the watcher for each value that the server sends.
 _ON_LOAD = """
 const root = element.querySelector(".wino-player");
+const raise = (name) => (detail) => root.dispatchEvent(new CustomEvent(name, { detail, bubbles: true }));
 const player = winoPlayer.createPlayer(root, {
   lanes: Number(root.dataset.lanes), theme: "page",
   foldPrompt: "foldPrompt" in root.dataset && window.innerWidth > 760, // a phone folds the form that shows it, see page.css
+  ...("plant" in root.dataset ? { onPlant: raise("wino-plant"), onWhy: raise("wino-why") } : {}),
   // for other parts of the page that follow the playhead
   onState: (state) => root.dispatchEvent(new CustomEvent("wino-pass", { detail: state, bubbles: true })),
 });
@@ -59,14 +61,25 @@ class Player(gr.HTML):
 
     lanes        1, or as many decodings as may stand side by side under one playhead, up to MOST_LANES
     fold_prompt  start with the prompt folded away, for an app that shows it elsewhere
+    plant        a pinned token's card has a button that raises the DOM event "wino-plant", and one "wino-why", for ui/plant.py
     """
 
-    def __init__(self, value: str | None = None, *, lanes: int = 1, fold_prompt: bool = False, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        value: str | None = None,
+        *,
+        lanes: int = 1,
+        fold_prompt: bool = False,
+        plant: bool = False,
+        **kwargs: Any,
+    ) -> None:
         if lanes not in range(1, MOST_LANES + 1):
             raise ValueError(f"lanes must be 1 to {MOST_LANES}, not {lanes!r}")
         self.lanes = lanes
         self.fold_prompt = fold_prompt
-        attributes = f'data-lanes="{lanes}"' + (" data-fold-prompt" if fold_prompt else "")
+        attributes = (
+            f'data-lanes="{lanes}"' + (" data-fold-prompt" if fold_prompt else "") + (" data-plant" if plant else "")
+        )
         super().__init__(
             value,
             html_template=f'<div class="wino-player" {attributes}></div>',

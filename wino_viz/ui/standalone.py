@@ -12,7 +12,18 @@ from functools import cache
 from pathlib import Path
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets" / "player"
-SCRIPTS = ("replay.js", "words.js", "sudoku.js", "canvas.js", "board.js", "timeline.js", "card.js", "player.js")
+SCRIPTS = (
+    "replay.js",
+    "words.js",
+    "why.js",
+    "plant.js",
+    "sudoku.js",
+    "canvas.js",
+    "board.js",
+    "timeline.js",
+    "card.js",
+    "player.js",
+)
 
 
 @cache

@@ -145,7 +145,8 @@ def _watch(
     rows = [{"title": name} for name in names]
     for lane, decoding in enumerate(decodings):
         title = titles[lane] if titles else ""
-        begun = start_message(decoding.header, run, lane=lane, title=title, lanes=len(decodings))
+        about = {"lane": lane, "title": title, "lanes": len(decodings), "begun_with": decoding.begun_with}
+        begun = start_message(decoding.header, run, **about)
         yield Update(begun, say("Decoding …", "busy"), rows)
     for message, ended in _passes(decodings, run):
         if current.run != run:  # stopped, or a newer run

@@ -21,10 +21,10 @@ import gradio as gr
 from wino_viz.trace import dumps
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets" / "page"
-SCRIPTS = ("page.js", "mask.js", "picture.js", "words.js", "take.js", "chart.js", "reported.js")
+SCRIPTS = ("page.js", "mask.js", "picture.js", "words.js", "take.js", "plant.js", "chart.js", "reported.js")
 # Plotly's JavaScript as its Python package ships it: served by the app, and asked for when a figure is first drawn.
 PLOTLY = Path(find_spec("plotly").origin).parent / "package_data" / "plotly.min.js"
-STYLES = ("page.css", "explore.css")
+STYLES = ("page.css", "explore.css", "plant.css")
 
 
 @cache
@@ -142,6 +142,14 @@ class Fold(Widget):
 
     def __init__(self, words: str, **kwargs: Any) -> None:
         super().__init__(dumps({"words": words}), role="none", elem_classes="fold-block", **kwargs)
+
+
+class PlantPanel(Widget):
+    """“Plant an error” below a player; see ui/plant.py. Its `click` carries what is to be changed by hand, and where;
+    its `select` which token's revocation is to be explained.
+    """
+
+    kind = "plant"
 
 
 class ChartView(Widget):
