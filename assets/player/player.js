@@ -295,6 +295,13 @@ class Player {
     this._schedule();
   }
 
+  pin(position) {
+    const [lane] = this.lanes;
+    if (!(position >= 0 && position < (lane.replay?.tokens ?? 0))) return;
+    Object.assign(this, { inspected: { lane, position, kind: "pin" }, pinned: true });
+    this._schedule();
+  }
+
   _unpin() {
     this.pinned = false;
     this.inspected = null;
@@ -335,7 +342,12 @@ class Player {
     this._drawControls(k, passes);
     this._drawCard();
     this._announce(sentence);
-    this.onState?.({ run: this.run, pass: k, passes, playing: this.playing, live: this.live, following: this.follow });
+    this.onState?.(this.state);
+  }
+
+  get state() {
+    const { run, k: pass, passes, playing, live, follow: following } = this;
+    return { run, pass, passes, playing, live, following };
   }
 
   // Room for so many lanes; measured anew only when their number or the width has changed.
@@ -654,5 +666,8 @@ function createPlayer(root, options) {
     },
     play: () => player.play(),
     pause: () => player.pause(),
+    pin: (position) => player.pin(position), // the card of a token of the first lane
+    state: () => player.state, // as a "wino-pass" tells it
+    replay: () => player.lanes[0].replay, // of the first lane, to read; null where nothing is shown
   };
 }

@@ -38,6 +38,9 @@ MOST_LANES = 3
 ASSETS = Path(__file__).resolve().parents[2] / "assets" / "player"
 SCRIPTS = ("replay.js", "words.js", "sudoku.js", "canvas.js", "board.js", "timeline.js", "card.js", "player.js")
 
+# What other scripts of the page may use: the words for tokens and numbers, so that they say the same.
+EXPORTS = "createPlayer, tokenName, exactName, number, plural, draftThreshold, decoderWords"
+
 # Glue between gr.HTML and the player. Gradio calls the watcher for each value that the server sends.
 _ON_LOAD = """
 const root = element.querySelector(".wino-player");
@@ -59,10 +62,10 @@ watch("value", () => player.receive(props.value));
 
 @cache
 def script() -> str:
-    """The player's JavaScript with its style inside; defines `winoPlayer.createPlayer` on the page, once."""
+    """The player's JavaScript with its style inside; defines `winoPlayer` (EXPORTS) on the page, once."""
     style = json.dumps((ASSETS / "player.css").read_text(encoding="utf-8"))
     files = [(ASSETS / name).read_text(encoding="utf-8") for name in SCRIPTS]
-    body = "\n".join([f"const PLAYER_CSS = {style};", *files, "window.winoPlayer ??= { createPlayer };"])
+    body = "\n".join([f"const PLAYER_CSS = {style};", *files, f"window.winoPlayer ??= {{ {EXPORTS} }};"])
     return f'(() => {{\n"use strict";\n{body}\n}})();'
 
 
