@@ -4,7 +4,7 @@ const STATES = ["masked", "placed", "verified", "drafted", "remasked"]; // in th
 const LIFE_WORDS = {
   masked: "masked", placed: "placed earlier", verified: "passed verification", drafted: "drafted", remasked: "taken back, masked again",
 };
-const MOST_CELLS = 200_000; // in one picture; of longer decodings the passes around the playhead are drawn
+const MOST_CELLS = 100_000; // in one picture; of longer decodings the passes around the playhead are drawn
 const CELL = { least: 5, most: 30, low: 4, high: 24 }; // px: width, and height of a pass
 const LIFE_MARGIN = { l: 44, r: 12, t: 8, b: 40 };
 const MOST_MARKS = 4000;
@@ -127,12 +127,20 @@ function livesPanel() {
     const width = Math.max(wide * replay.tokens + LIFE_MARGIN.l + LIFE_MARGIN.r + (colouring === "given" ? 58 : 0), 260);
     view.scroll.setAttribute("aria-label", `Lives of ${replay.tokens} tokens over ${winoPlayer.plural(replay.passes, "pass", "passes")}. ` +
       "Arrow keys move from cell to cell and read it; Enter moves the playhead to its pass and pins its token.");
+    // A step of the playhead moves the frame alone.
+    const drawn = [closer.serial(replay), first, last, width, colouring, document.body.classList.contains("dark")].join();
+    if (drawn === view.drawn) return void window.Plotly.relayout(view.box, { shapes: shapes(closer) });
+    view.drawn = null;
     view.key.hidden = colouring !== "state";
     for (const item of view.checks) item.hidden = !replay.verifies;
     view.given.hidden = colouring !== "given";
     plot(view.box, () => picture(closer, { first, last, wide, high, width }), (words) => {
       if (words) view.note.textContent = words;
-    }).then((drawn) => drawn && listen());
+    }).then((done) => {
+      if (!done) return;
+      view.drawn = drawn;
+      listen();
+    });
   }
 
   function picture(closer, { first, last, wide, high, width }) {

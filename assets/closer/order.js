@@ -46,7 +46,7 @@ function score(value, backwards) {
   bar.setAttribute("aria-hidden", "true");
   const number = el("span", "closer-number", value.toFixed(2));
   cell.append(bar, number);
-  if (value.toFixed(2) !== backwards.toFixed(2)) cell.append(el("span", "closer-range", `${backwards.toFixed(2)} from right to left`));
+  if (value.toFixed(2) !== backwards.toFixed(2)) cell.append(" ", el("span", "closer-range", `${backwards.toFixed(2)} from right to left`));
   return cell;
 }
 

@@ -42,7 +42,7 @@ function whatIfPanel() {
   const applies = (candidate) => hasShadow(candidate) && ["tau1", "tau2"].every((key) => candidate.decoder[key] >= 0 && candidate.decoder[key] <= 1);
 
   function apply(closer) {
-    for (const { output, value } of view.sliders) output.textContent = value().toFixed(2);
+    for (const { output, value } of view.sliders) output.textContent = winoPlayer.number(value());
     const [tau1, tau2] = view.sliders.map(({ value }) => value());
     const recorded = [tau1, tau2].every((value, n) => value === replay.decoder[["tau1", "tau2"][n]]);
     found = whatIf(replay, tau1, tau2);
@@ -88,7 +88,7 @@ function slider(key, name, words, onMove) {
   const row = el("label", "closer-tau");
   const input = el("input");
   Object.assign(input, { type: "range", min: "0", max: "1", step: "any" });
-  const output = el("output", "closer-number");
+  const output = el("span", "closer-number closer-tau-value");
   input.addEventListener("input", () => {
     input.value = (Math.round(Number(input.value) * 100) / 100).toString();
     onMove();
