@@ -70,7 +70,7 @@ def decoding_order(trace: Trace, *, backwards: bool = False) -> list[int]:
         for token in step.drafted:
             placed[token.position] = number
         for token in step.remasked:
-            del placed[token.position]
+            placed.pop(token.position, None)
     return sorted(placed, key=lambda position: (placed[position], -position if backwards else position))
 
 

@@ -19,7 +19,10 @@ function histogramPanel() {
       two.append(figure);
       return { figure, box, words, key };
     };
-    view = { draft: side("Drafting: confidence of the predictions for masked positions"), verify: side("Verification: what the shadow block gives placed tokens"), note };
+    const [draft, verify] = [
+      "Drafting: confidence of the predictions for masked positions", "Verification: what the shadow block gives placed tokens",
+    ].map(side);
+    view = { draft, verify, note };
     body.append(two, note);
   }
 
@@ -29,9 +32,9 @@ function histogramPanel() {
     view.draft.figure.hidden = view.verify.figure.hidden = !step;
     view.note.textContent = step ? "" : "Step to a pass to see its confidences: before the first there are none.";
     if (!step) return;
-    const drafts = draftGroups(replay, step, pass);
+    const drafts = draftGroups(decoderOf(replay, pass), step);
     show(closer, view.draft, drafts);
-    const verified = verifiedGroups(replay, step);
+    const verified = verifiedGroups(decoderOf(replay, pass), step);
     view.verify.figure.hidden = !verified;
     if (verified) show(closer, view.verify, verified);
     const before = replay.frame(pass - 1).ids;
@@ -39,7 +42,7 @@ function histogramPanel() {
     const open = before.slice(start, start + replay.blockLength).filter((id) => id < 0).length;
     const told = step.drafted.length + step.considered.length;
     const missing = told < open ? `The trace holds the confidences of ${told} of the block’s ${open} masked positions; the others were not recorded. ` : "";
-    const unchecked = verified ? "" : replay.verifies ? "" : "This decoder never checks a placed token again, so there is no second figure. ";
+    const unchecked = verified ? "" : "This decoder never checks a placed token again, so there is no second figure. ";
     view.note.textContent = `${missing}${unchecked}Pass ${pass}; each bar is ${1 / BINS} wide.`;
   }
 
@@ -90,8 +93,8 @@ function histogram(closer, groups, threshold, width) {
 }
 
 // Predictions for masked positions, drafted or not: {groups: [{name, look, rows: [p]}], threshold, words}.
-function draftGroups(replay, step) {
-  const bar = winoPlayer.draftThreshold(replay.decoder);
+function draftGroups(decoder, step) {
+  const bar = winoPlayer.draftThreshold(decoder);
   const of = (rows) => rows.map(([, , p]) => p);
   const above = bar ? step.considered.filter(([, , p]) => bar.passes(p)).length : 0;
   const count = step.drafted.length + step.considered.length;
@@ -106,10 +109,12 @@ function draftGroups(replay, step) {
 }
 
 // What the judged tokens got; null where the pass judged none and the decoder never does.
-function verifiedGroups(replay, step) {
-  if (!step.verified.length) return replay.verifies ? { groups: [], threshold: null, words: "No token of this block was placed before this pass: there is nothing to verify yet." } : null;
-  const { tau2 } = replay.decoder;
+function verifiedGroups({ tau2 }, step) {
   const bar = Number.isFinite(tau2) ? tau2 : null;
+  if (!step.verified.length) {
+    const words = "No token of this block stood before this pass: there is nothing to verify yet.";
+    return bar === null ? null : { groups: [], threshold: null, words };
+  }
   const taken = new Set(step.remasked.map(([position]) => position));
   const groups = { verified: [], remasked: [], stays: [] };
   for (const [position, p] of step.verified) {

@@ -34,7 +34,8 @@ function livesPanel() {
     scroll.tabIndex = 0;
     scroll.setAttribute("role", "application");
     scroll.append(box);
-    const given = el("p", "closer-note", "Masked and drafted positions: the model’s confidence. Placed ones: what the shadow block gave them. Empty: nothing was recorded in that pass.");
+    const given = el("p", "closer-note", "Masked and drafted positions: the model’s confidence. Placed ones: what the shadow block " +
+      "gave them. Empty: nothing was recorded in that pass.");
     const note = el("p", "closer-note");
     const readout = el("p", "closer-readout");
     readout.setAttribute("aria-live", "polite");
@@ -156,7 +157,8 @@ function livesPanel() {
       Object.assign(heat, { zmin: -0.5, zmax: STATES.length - 0.5, colorscale: scale, showscale: false });
     } else {
       const colours = [0, 1, 2].map((n) => [n / 2, closer.colour(`closer-sure-${n}`)]);
-      const bar = { thickness: 10, len: 1, outlinewidth: 0, tickfont: { color: closer.colour("closer-soft") }, title: { text: "given", side: "top", font: { size: 11 } } };
+      const title = { text: "probability", side: "top", font: { size: 11 } };
+      const bar = { thickness: 10, len: 1, outlinewidth: 0, tickfont: { color: closer.colour("closer-soft") }, title };
       Object.assign(heat, { zmin: 0, zmax: 1, colorscale: colours, colorbar: bar });
     }
     const size = Math.max(3, Math.min(10, 0.8 * Math.min(wide, high)));
@@ -164,7 +166,10 @@ function livesPanel() {
       width, height: high * y.length + LIFE_MARGIN.t + LIFE_MARGIN.b, margin: LIFE_MARGIN, shapes: shapes(closer),
       plot_bgcolor: closer.colour("closer-well"),
       xaxis: { range: [0.5, replay.tokens + 0.5], showgrid: false, title: { text: "position", standoff: 4 }, tickmode: "array", ...ticks(replay, wide) },
-      yaxis: { range: [last + 0.5, first - 0.5], showgrid: false, title: { text: "pass", standoff: 4 }, tickformat: "d", nticks: Math.max(2, Math.min(16, Math.floor(y.length * high / 22))) },
+      yaxis: {
+        range: [last + 0.5, first - 0.5], showgrid: false, title: { text: "pass", standoff: 4 }, tickformat: "d",
+        nticks: Math.max(2, Math.min(16, Math.floor(y.length * high / 22))),
+      },
     });
     return { data: [heat, ...marks(closer, first, last, size)], layout };
   }
@@ -183,9 +188,15 @@ function livesPanel() {
       const marker = { symbol, size, color: colour, line: { width: line, color: colour } };
       return [{ type: "scatter", mode: "markers", x, y, marker, hoverinfo: "skip", cliponaxis: false }];
     };
-    const dots = size < 4 ? [] : of("drafted", "circle", closer.colour("closer-on-drafted"), 0);
-    for (const trace of dots) trace.marker.size = size / 2;
-    return [...dots, ...of("remasked", "x-thin", closer.colour("closer-on-remasked"), 2)];
+    // On the colours of confidence, which are any, they are light with a dark edge.
+    const own = colouring === "state";
+    const [ink, paper] = ["on-drafted", "on-remasked"].map((name) => closer.colour(`closer-${name}`));
+    const edge = own ? null : { color: closer.colour("closer-mark"), width: 1 };
+    const dots = size < 4 ? [] : of("drafted", "circle", own ? ink : closer.colour("closer-on-mark"), 0);
+    for (const { marker } of dots) Object.assign(marker, { size: size / 2 }, edge && { line: edge });
+    const crosses = of("remasked", own ? "x-thin" : "x", own ? paper : closer.colour("closer-on-mark"), 2);
+    for (const { marker } of crosses) Object.assign(marker, edge && { line: edge });
+    return [...dots, ...crosses];
   }
 
   function listen() {
@@ -202,7 +213,7 @@ function livesPanel() {
   return { id: "lives", title: "Lives of tokens", words: "every position in every pass, at a glance", open: true, build, draw, key };
 }
 
-const LIFE_HINT = "Point at a cell to read it; a click moves the playhead to its pass and pins its token.";
+const LIFE_HINT = "Point at a cell to read it; a click moves the playhead to its pass, and pins its token where the card stands beside the text.";
 
 function noteWords(replay, first, last) {
   if (!replay.passes) return "No pass has been made yet.";
@@ -222,13 +233,14 @@ function ticks(replay, wide) {
 function cellWords(replay, pass, position) {
   const frame = replay.frame(pass);
   const { step } = frame;
+  const { tau2 } = decoderOf(replay, pass);
   const find = (rows) => rows.find((row) => row[0] === position);
   const where = `Pass ${pass}, position ${position + 1}`;
   const name = (id) => winoPlayer.exactName(replay, id);
   const state = frame.states[position];
   const given = (p, bar) => winoPlayer.number(p, bar);
   const verified = find(step.verified);
-  if (state === "remasked") return `${where}: ${name(frame.revoked.get(position))} taken back, at ${given(find(step.remasked)[2], replay.decoder.tau2)}.`;
+  if (state === "remasked") return `${where}: ${name(frame.revoked.get(position))} taken back, at ${given(find(step.remasked)[2], tau2)}.`;
   if (state === "drafted") return `${where}: ${name(find(step.drafted)[1])} drafted with confidence ${given(find(step.drafted)[2])}.`;
   if (state === "masked") {
     const leaning = find(step.considered);
@@ -236,6 +248,6 @@ function cellWords(replay, pass, position) {
     return `${where}: masked${leaning ? `, leans to ${name(leaning[1])} (${given(leaning[2])})` : ""}${later}.`;
   }
   const stands = `${where}: ${name(frame.ids[position])}`;
-  if (state === "verified") return `${stands} passed verification with ${given(verified[1], replay.decoder.tau2)}.`;
-  return verified ? `${stands} got ${given(verified[1], replay.decoder.tau2)}, and stays.` : `${stands} was placed earlier, and is not judged in this pass.`;
+  if (state === "verified") return `${stands} passed verification with ${given(verified[1], tau2)}.`;
+  return verified ? `${stands} got ${given(verified[1], tau2)}, and stays.` : `${stands} was placed earlier, and is not judged in this pass.`;
 }

@@ -6,6 +6,9 @@
 
 const KS = [1, 2, 4, 8];
 
+// The decoder of a pass, with its settings: a trace that was decoded on has several.
+const decoderOf = (replay, pass) => replay.decoderOf?.(pass) ?? replay.decoder;
+
 // ---- order
 
 // The positions that hold a token at the end, in the order of the passes that placed them for good.
@@ -97,16 +100,19 @@ const positionsOf = (rows) => new Set(rows.map(([position]) => position));
 //   {kind: "same"}                      no pass does: the same decoding, token for token
 //   {kind: "differs", pass, alsoDrafted, notDrafted: [[position, id, p]], alsoTaken, kept: [[position, id, p]], forced}
 //   {kind: "unknown", pass, missing}    what would decide it is not in the trace
-//   {kind: "departs", pass}             the trace itself does not follow the rule here, so nothing follows from it
+//   {kind: "departs", pass, branch}     the trace itself does not follow the rule here, so nothing follows from it; `branch`:
+//                                       because it was decoded on with other settings, or from a text changed by hand
 function whatIf(replay, tau1, tau2) {
-  const { decoder } = replay;
+  const decoder = decoderOf(replay, 1);
+  const branch = replay.branches?.[0]?.at ?? Infinity;
   const limits = Object.fromEntries(Object.entries(DRAFT_LIMITS).map(([name, usual]) => [name, Number.isFinite(decoder[name]) ? decoder[name] : usual]));
   const ids = new Map(); // position: id of what stands before the pass
   let lastDrafts = limits.first_remask_limit;
   for (let pass = 1; pass <= replay.passes; pass += 1) {
     const step = replay.steps[pass - 1];
     if (pass > 1 && step.block !== replay.steps[pass - 2].block) lastDrafts = limits.first_remask_limit;
-    const found = decideAnew(replay, step, ids, lastDrafts, limits, tau1, tau2);
+    if (pass > branch) return { kind: "departs", pass, branch: true };
+    const found = decideAnew(replay, decoder, step, ids, lastDrafts, limits, tau1, tau2);
     if (found) return { pass, ...found };
     for (const [position, id] of step.drafted) ids.set(position, id);
     for (const [position] of step.remasked) ids.delete(position);
@@ -116,7 +122,7 @@ function whatIf(replay, tau1, tau2) {
 }
 
 // One pass: null where it decides as it did.
-function decideAnew(replay, step, ids, lastDrafts, limits, tau1, tau2) {
+function decideAnew(replay, decoder, step, ids, lastDrafts, limits, tau1, tau2) {
   const start = step.block * replay.blockLength;
   const inBlock = (position) => position >= start && position < start + replay.blockLength;
   const placed = [...ids.keys()].filter(inBlock).length;
@@ -128,17 +134,17 @@ function decideAnew(replay, step, ids, lastDrafts, limits, tau1, tau2) {
   const remasked = positionsOf(step.remasked);
 
   const asItWas = {
-    drafts: chooseDrafts(rows, masked, replay.decoder.tau1, limits),
-    remasks: chooseRemasks(judged, replay.decoder.tau2, drafted.size, lastDrafts),
+    drafts: chooseDrafts(rows, masked, decoder.tau1, limits),
+    remasks: chooseRemasks(judged, decoder.tau2, drafted.size, lastDrafts),
   };
   const follows = !rows.some(([position]) => !inBlock(position)) && sameSet(asItWas.drafts, drafted) && sameSet(asItWas.remasks, remasked);
   if (!follows) return { kind: "departs" };
 
   // Raising τ1, nothing that was not drafted can be; lowering it, what a full pass left out stays out.
-  const undecided = unseen.drafts > 0 && tau1 < replay.decoder.tau1 && !step.limits.includes("draft_cap");
+  const undecided = unseen.drafts > 0 && tau1 < decoder.tau1 && !step.limits.includes("draft_cap");
   if (undecided) return { kind: "unknown", missing: unseen.drafts, what: "drafts" };
   const drafts = chooseDrafts(rows, masked, tau1, limits);
-  if (unseen.judged > 0 && tau2 !== replay.decoder.tau2) return { kind: "unknown", missing: unseen.judged, what: "verified" };
+  if (unseen.judged > 0 && tau2 !== decoder.tau2) return { kind: "unknown", missing: unseen.judged, what: "verified" };
   const remasks = chooseRemasks(judged, tau2, drafts.size, lastDrafts);
   if (sameSet(drafts, drafted) && sameSet(remasks, remasked)) return null;
   const named = judged.map(([position, p]) => [position, ids.get(position), p]);
@@ -150,27 +156,25 @@ function decideAnew(replay, step, ids, lastDrafts, limits, tau1, tau2) {
     kept: named.filter(([position]) => !remasks.has(position) && remasked.has(position)),
     forced: !rows.some(([, , p]) => p > tau1),
     single: drafts.size === 1,
-    full: rows.filter(([, , p]) => p > tau1).length > drafts.size && drafts.size > 1,
-    taken: remasks.size,
   };
 }
 
 // ---- attention
 
-// The rows and columns of the mask while `block` is decoded, in the order of the sequence: {kind: "prompt", count},
+// The rows and columns of the mask of pass `pass`, while `block` is decoded, in the order of the sequence: {kind: "prompt", count},
 // {kind: "block", block, count} for one that is folded, {kind: "token", position}, {kind: "shadow", position}.
-function axisOf(replay, block, unfolded) {
+function axisOf(replay, pass, block, unfolded) {
   const axis = replay.promptLength ? [{ kind: "prompt", count: replay.promptLength }] : [];
   const positions = (b) => Array.from({ length: replay.blockLength }, (_, i) => b * replay.blockLength + i);
   for (let b = 0; b < replay.blocks; b += 1) {
     if (b === block || unfolded) axis.push(...positions(b).map((position) => ({ kind: "token", position })));
     else axis.push({ kind: "block", block: b, count: replay.blockLength });
   }
-  if (hasShadow(replay)) axis.push(...positions(block).map((position) => ({ kind: "shadow", position })));
+  if (hasShadow(replay, pass)) axis.push(...positions(block).map((position) => ({ kind: "shadow", position })));
   return axis;
 }
 
-const hasShadow = (replay) => replay.decoder.name === "wino";
+const hasShadow = (replay, pass) => decoderOf(replay, pass).name === "wino";
 
 // Nothing outside the shadow sees it; it sees everything but its own twin.
 function mayAttend(row, column) {

@@ -5,8 +5,6 @@
 
 const SIZES = [3, 5, 8, 12, 16, 22, 30]; // px of a token's cell
 const GROUP = 2.2; // cells that a folded part is wide
-const AXIS = { left: 118, top: 92 };
-const NAMED_FROM = 9; // px a cell needs for its token's text
 const MOST_UNFOLDED = 1024; // tokens
 
 function scopePanel() {
@@ -36,7 +34,7 @@ function scopePanel() {
       closer.update();
     });
     const key = el("ul", "closer-key");
-    for (const [look, words] of [["sees", "may see"], ["judges", "may see, as a judge"], ["idle", "shadow of a mask: judges nothing yet"], ["hidden", "may not see"], ["twin", "its twin"]]) {
+    for (const [look, words] of SCOPE_KEY) {
       const item = el("li", `closer-key-${look}`);
       item.append(el("span", "closer-swatch"), words);
       key.append(item);
@@ -96,7 +94,8 @@ function scopePanel() {
   function keyed(event) {
     if (event.altKey || event.ctrlKey || event.metaKey || !shown) return;
     const last = shown.axis.length - 1;
-    const from = cursor ?? { row: Math.max(0, shown.axis.findIndex(({ kind }) => kind === "shadow")), column: Math.max(0, shown.axis.findIndex(({ kind }) => kind === "token")) };
+    const first = (wanted) => Math.max(0, shown.axis.findIndex(({ kind }) => kind === wanted));
+    const from = cursor ?? { row: first("shadow"), column: first("token") };
     const to = {
       ArrowLeft: { ...from, column: from.column - 1 }, ArrowRight: { ...from, column: from.column + 1 },
       ArrowUp: { ...from, row: from.row - 1 }, ArrowDown: { ...from, row: from.row + 1 },
@@ -151,7 +150,7 @@ function scopePanel() {
     view.fold.hidden = replay.blocks < 2 || many;
     view.fold.setAttribute("aria-pressed", String(unfolded));
     const ids = replay.frame(pass - 1).ids;
-    const axis = axisOf(replay, step.block, unfolded && !many);
+    const axis = axisOf(replay, pass, step.block, unfolded && !many);
     const offsets = [0];
     for (const entry of axis) offsets.push(offsets.at(-1) + (entry.position === undefined ? GROUP : 1));
     const fresh = shown?.replay !== replay || shown.axis.length !== axis.length || shown.block !== step.block;
@@ -159,11 +158,12 @@ function scopePanel() {
     const taken = new Set(step.remasked.map(([position]) => position));
     shown = { replay, pass, block: step.block, axis, offsets, ids, judged, taken };
     if (fresh) cursor = null;
-    const shadow = hasShadow(replay);
+    const shadow = hasShadow(replay, pass);
     for (const item of view.key.children) item.hidden = !shadow && item.className !== "closer-key-sees";
-    view.scroll.setAttribute("aria-label", `Attention mask of pass ${pass}, ${axis.length} rows and columns. Arrow keys move from cell to cell, plus and minus zoom.`);
+    const keys = "Arrow keys move from cell to cell and read it, Enter pins the token of the row, plus and minus zoom.";
+    view.scroll.setAttribute("aria-label", `Attention mask of pass ${pass}, ${axis.length} rows and columns. ${keys}`);
     view.readout.textContent = cursor ? scopeWords(shown, axis[cursor.row], axis[cursor.column]) : SCOPE_HINT;
-    view.note.textContent = scopeNote(replay);
+    view.note.textContent = scopeNote(shadow);
     arrange();
     if (fresh && shadow) view.scroll.scrollTop = Math.max(0, offsets[axis.findIndex(({ kind }) => kind === "shadow")] * size - size * 3);
     paint();
@@ -177,109 +177,11 @@ function scopePanel() {
   return { id: "scope", title: "Shadow-block microscope", words: "who may look at whom in this pass", build, draw };
 }
 
-const SCOPE_HINT = "Rows look, columns are seen. Point at a cell to read it; a click on a row pins its token.";
-
-function paintMask({ closer, scroll, canvas }, shown, size, cursor) {
-  const { axis, offsets } = shown;
-  const [width, height] = [scroll.clientWidth, scroll.clientHeight];
-  const dpr = window.devicePixelRatio || 1;
-  canvas.width = width * dpr;
-  canvas.height = height * dpr;
-  canvas.style.width = `${width}px`;
-  canvas.style.height = `${height}px`;
-  const pen = canvas.getContext("2d");
-  pen.scale(dpr, dpr);
-  const names = ["ink", "soft", "rule", "paper", "focus", "sees", "judges", "idle", "hidden", "twin"];
-  const colours = Object.fromEntries(names.map((name) => [name, closer.colour(`closer-${name}`)]));
-  const x = (index) => AXIS.left + offsets[index] * size - scroll.scrollLeft;
-  const y = (index) => AXIS.top + offsets[index] * size - scroll.scrollTop;
-  const inView = (place, edge, end) => axis.map((_, index) => index).filter((index) => place(index + 1) > edge && place(index) < end);
-  const [columns, rows] = [inView(x, AXIS.left, width), inView(y, AXIS.top, height)];
-  const gap = size >= 8 ? 1 : 0;
-  pen.save();
-  pen.beginPath();
-  pen.rect(AXIS.left, AXIS.top, width, height);
-  pen.clip();
-  for (const row of rows) {
-    const looks = axis[row].kind !== "shadow" ? "sees" : shown.ids[axis[row].position] >= 0 ? "judges" : "idle";
-    for (const column of columns) {
-      const sees = mayAttend(axis[row], axis[column]);
-      pen.fillStyle = colours[sees ? looks : "hidden"];
-      const [left, top, right, bottom] = [x(column), y(row), x(column + 1) - gap, y(row + 1) - gap];
-      pen.fillRect(left, top, right - left, bottom - top);
-      if (!sees && axis[column].kind === "token") cross(pen, colours.twin, left, top, right, bottom);
-    }
-  }
-  if (cursor) {
-    pen.strokeStyle = colours.focus;
-    pen.lineWidth = 3;
-    pen.strokeRect(x(cursor.column) - 1, y(cursor.row) - 1, x(cursor.column + 1) - x(cursor.column) + 1, y(cursor.row + 1) - y(cursor.row) + 1);
-  }
-  pen.restore();
-  axisNames(pen, colours, shown, size, { x, y, rows, columns, cursor, width, height });
-}
-
-function cross(pen, colour, left, top, right, bottom) {
-  pen.strokeStyle = colour;
-  pen.lineWidth = right - left > 6 ? 2 : 1;
-  pen.beginPath();
-  pen.moveTo(left + 1, top + 1);
-  pen.lineTo(right - 1, bottom - 1);
-  pen.moveTo(right - 1, top + 1);
-  pen.lineTo(left + 1, bottom - 1);
-  pen.stroke();
-}
-
-// The names of rows and columns that have room; folded parts always have one.
-function axisNames(pen, colours, shown, size, { x, y, rows, columns, cursor, width, height }) {
-  const font = (weight) => `${weight} ${Math.min(13, Math.max(11, size - 1))}px system-ui, sans-serif`;
-  pen.textBaseline = "middle";
-  const write = (index, focused, place) => {
-    const entry = shown.axis[index];
-    if (size < NAMED_FROM && entry.position !== undefined && !focused) return;
-    const text = axisName(shown, entry);
-    pen.font = font(focused || entry.kind !== "token" && entry.kind !== "shadow" ? 650 : 400);
-    pen.fillStyle = focused ? colours.focus : entry.kind === "shadow" && shown.taken.has(entry.position) ? colours.twin : shown.ids[entry.position] < 0 ? colours.soft : colours.ink;
-    place(fitted(pen, text, AXIS.left - 14));
-  };
-  pen.save();
-  pen.beginPath();
-  pen.rect(0, AXIS.top, AXIS.left, height);
-  pen.clip();
-  pen.textAlign = "right";
-  for (const row of rows) write(row, cursor?.row === row, (text) => pen.fillText(text, AXIS.left - 6, (y(row) + y(row + 1)) / 2));
-  pen.restore();
-  pen.save();
-  pen.beginPath();
-  pen.rect(AXIS.left - 4, 0, width, AXIS.top);
-  pen.clip();
-  pen.textAlign = "left";
-  for (const column of columns) {
-    write(column, cursor?.column === column, (text) => {
-      pen.save();
-      pen.translate((x(column) + x(column + 1)) / 2, AXIS.top - 6);
-      pen.rotate(-Math.PI / 3);
-      pen.fillText(text, 0, 0);
-      pen.restore();
-    });
-  }
-  pen.restore();
-}
-
-function fitted(pen, text, most) {
-  if (pen.measureText(text).width <= most) return text;
-  let short = text;
-  while (short.length > 1 && pen.measureText(`${short}…`).width > most) short = short.slice(0, -1);
-  return `${short}…`;
-}
-
-function axisName({ replay, ids }, entry) {
-  if (entry.kind === "prompt") return `prompt (${entry.count})`;
-  if (entry.kind === "block") return `block ${entry.block + 1} (${entry.count})`;
-  const id = ids[entry.position];
-  const text = id < 0 ? "" : `: ${winoPlayer.tokenName(replay, id).replace(/^“|”$|^1 (?=space$)/g, "")}`;
-  return `${entry.kind === "shadow" ? "judge " : ""}${entry.position + 1}${text}`;
-}
+const SCOPE_KEY = [
+  ["sees", "may see"], ["judges", "may see, as a judge"], ["idle", "shadow of a mask: judges nothing yet"], ["hidden", "may not see"],
+  ["twin", "its twin"],
+];
+const SCOPE_HINT = "Rows look, columns are seen. Point at a cell to read it.";
 
 // What one row sees, and one cell of it, in words.
 function scopeWords(shown, row, column) {
@@ -299,19 +201,29 @@ function scopeWords(shown, row, column) {
   const rule = `${who} may see the prompt, every block and the whole shadow, but not its twin`;
   const p = judged.get(row.position);
   const verdict = p === undefined ? "Its twin is still masked, so it judges nothing yet."
-    : `In this pass it gives its twin ${winoPlayer.number(p, replay.decoder.tau2)}${taken.has(row.position) ? ": taken back" : ""}.`;
-  if (!mayAttend(row, column)) return `${rule}. Here is that twin, ${name(column)}: hidden, so the judge must work it out from all the rest and can’t copy it. ${verdict}`;
+    : `In this pass it gives its twin ${winoPlayer.number(p, decoderOf(replay, shown.pass).tau2)}${taken.has(row.position) ? ": taken back" : ""}.`;
+  if (!mayAttend(row, column)) {
+    return `${rule}. Here is that twin, ${name(column)}: hidden, so the judge must work it out from all the rest and can’t copy it. ` +
+      verdict;
+  }
   return `${rule}. Here: ${row === column ? "itself" : name(column)}, which it may see. ${verdict}`;
 }
 
 function titleWords(replay, pass, step) {
   const block = `pass ${pass}, which works on block ${step.block + 1} of ${replay.blocks}`;
-  if (hasShadow(replay)) return `What the model read in ${block}: the text as it stood before that pass, and below it the shadow, one judge for each position of the block.`;
-  return `What the model read in ${block}. This decoder (${winoPlayer.decoderWords(replay)}) has no shadow block: attention is full, every position sees every other.`;
+  if (hasShadow(replay, pass)) {
+    return `What the model read in ${block}: the text as it stood before that pass, and below it the shadow, one judge for each ` +
+      "position of the block.";
+  }
+  const name = winoPlayer.decoderWords({ model: replay.model, decoder: decoderOf(replay, pass) });
+  return `What the model read in ${block}. This decoder (${name}) has no shadow block: attention is full, every position sees every other.`;
 }
 
-function scopeNote(replay) {
+function scopeNote(shadow) {
   const parts = ["Prompt and blocks at rest are folded into one row and column each; a number alone is a mask."];
-  if (hasShadow(replay)) parts.push("A shadow slot holds a mask for ever, at the rotary position of its twin. This is the published layout, for models whose rows predict their own position; those that predict the next one (Dream) get another.");
+  if (shadow) {
+    parts.push("A shadow slot holds a mask for ever, at the rotary position of its twin. This is the published layout, for models " +
+      "whose rows predict their own position; those that predict the next one (Dream) get another.");
+  }
   return parts.join(" ");
 }

@@ -1,6 +1,7 @@
 // What if τ? Other thresholds, applied at once to the recorded confidences, up to the first pass that would decide otherwise.
 
 const NAMED = 3; // tokens in a sentence
+const TAUS = ["tau1", "tau2"];
 
 function whatIfPanel() {
   let view = null;
@@ -9,12 +10,12 @@ function whatIfPanel() {
 
   function build(body, closer) {
     const form = el("div", "closer-taus");
-    const sliders = [["tau1", "τ1", "draft above"], ["tau2", "τ2", "take back below"]].map(([key, name, words]) => slider(key, name, words, () => apply(closer)));
+    const sliders = [["tau1", "τ1", "draft above"], ["tau2", "τ2", "take back below"]].map((about) => slider(...about, () => apply(closer)));
     form.append(...sliders.map(({ row }) => row));
     const reset = el("button", "closer-button", "As recorded");
     reset.type = "button";
     reset.addEventListener("click", () => {
-      for (const { key, input } of sliders) input.value = replay.decoder[key];
+      for (const { key, input } of sliders) input.value = decoderOf(replay, 1)[key];
       apply(closer);
     });
     form.append(reset);
@@ -39,12 +40,13 @@ function whatIfPanel() {
     view = { form, sliders, reset, strip, words, details, bar, go, branch, note };
   }
 
-  const applies = (candidate) => hasShadow(candidate) && ["tau1", "tau2"].every((key) => candidate.decoder[key] >= 0 && candidate.decoder[key] <= 1);
+  const isShare = (value) => typeof value === "number" && value >= 0 && value <= 1;
+  const applies = (candidate) => hasShadow(candidate, 1) && TAUS.every((key) => isShare(decoderOf(candidate, 1)[key]));
 
   function apply(closer) {
     for (const { output, value } of view.sliders) output.textContent = winoPlayer.number(value());
     const [tau1, tau2] = view.sliders.map(({ value }) => value());
-    const recorded = [tau1, tau2].every((value, n) => value === replay.decoder[["tau1", "tau2"][n]]);
+    const recorded = [tau1, tau2].every((value, n) => value === decoderOf(replay, 1)[TAUS[n]]);
     found = whatIf(replay, tau1, tau2);
     view.reset.disabled = recorded;
     view.words.textContent = outcomeWords(replay, found, tau1, tau2, recorded);
@@ -75,7 +77,7 @@ function whatIfPanel() {
     }
     if (replay !== closer.replay) {
       replay = closer.replay;
-      for (const { key, input } of view.sliders) input.value = replay.decoder[key];
+      for (const { key, input } of view.sliders) input.value = decoderOf(replay, 1)[key];
       apply(closer);
     }
   }
@@ -108,6 +110,9 @@ function outcomeWords(replay, found, tau1, tau2, recorded) {
   const upTo = found.pass > 1 ? `Up to pass ${found.pass - 1} nothing changes. ` : "";
   if (recorded && found.kind === "same") return "These are the recorded thresholds. Move one to see where the decoding would part from this one.";
   if (found.kind === "same") return "Nothing changes: with these thresholds the decoding would be the same, token for token.";
+  if (found.branch) {
+    return `${upTo}From pass ${found.pass} on this trace was decoded on, with other settings or a text changed by hand, so nothing can be said of it.`;
+  }
   if (found.kind === "departs") {
     return `${upTo}In pass ${found.pass} this trace itself does not follow WINO’s rule with its recorded settings, so nothing can be said from there on.`;
   }
@@ -132,11 +137,12 @@ function changes(replay, found, tau1, tau2) {
     made.push(`${why}${list(found.alsoDrafted, tau1)}.`);
   } else if (found.forced && found.notDrafted.length) made.push("Nothing would be above τ1, so the most confident alone is drafted.");
   if (found.alsoTaken.length) {
-    const why = found.alsoTaken.every(([, , p]) => p < replay.decoder.tau2) ? "The pass" : `τ2 = ${t2}`;
+    const why = found.alsoTaken.every(([, , p]) => p < decoderOf(replay, 1).tau2) ? "The pass" : `τ2 = ${t2}`;
     made.push(`${why} would also have taken back ${list(found.alsoTaken, tau2)}.`);
   }
   if (found.kept.length) {
-    const why = found.kept.some(([, , p]) => p < tau2) ? (found.single ? ", as a pass that drafts one token takes none back" : ", as a pass takes back fewer than the one before drafted") : "";
+    const limit = found.single ? ", as a pass that drafts one token takes none back" : ", as a pass takes back fewer than the one before drafted";
+    const why = found.kept.some(([, , p]) => p < tau2) ? limit : "";
     made.push(`${why ? "It" : `τ2 = ${t2}`} would not have taken back ${list(found.kept, tau2)}${why}.`);
   }
   return made;

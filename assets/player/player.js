@@ -295,10 +295,12 @@ class Player {
     this._schedule();
   }
 
-  pin(position) {
-    const [lane] = this.lanes;
-    if (!(position >= 0 && position < (lane.replay?.tokens ?? 0))) return;
-    Object.assign(this, { inspected: { lane, position, kind: "pin" }, pinned: true });
+  // Pin the card of a token, as a click does; not where it would be a sheet over the page.
+  pin(position, index = 0) {
+    const lane = this.lanes[index];
+    if (!lane?.replay || !(position < lane.replay.tokens) || this.root.classList.contains("wp-narrow")) return;
+    this.pinned = true;
+    this.inspected = { lane, position, kind: "pin" };
     this._schedule();
   }
 
@@ -666,7 +668,7 @@ function createPlayer(root, options) {
     },
     play: () => player.play(),
     pause: () => player.pause(),
-    pin: (position) => player.pin(position), // the card of a token of the first lane
+    pin: (position, lane = 0) => player.pin(position, lane),
     state: () => player.state, // as a "wino-pass" tells it
     replay: () => player.lanes[0].replay, // of the first lane, to read; null where nothing is shown
   };

@@ -225,11 +225,15 @@ def panel_of(page: Page, trace: Trace, name: str, at: int = 0) -> Locator:
 def test_the_microscope_shows_the_decoders_own_mask(page):
     trace = sample_trace()
     scope = panel_of(page, trace, "scope", at=trace.forward_passes)
-    mask = page.evaluate(f"""() => {{
-      const {{ axisOf, mayAttend }} = winoPage.closer.rules;
-      const axis = axisOf({ROOT}.player.replay(), 1, true).flatMap((entry) => Array(entry.count ?? 1).fill(entry));
-      return axis.map((row) => axis.map((column) => mayAttend(row, column)));
-    }}""")
+    mask = page.evaluate(
+        """(pass) => {
+          const { axisOf, mayAttend } = winoPage.closer.rules;
+          const replay = document.querySelector("#seen .wino-player").player.replay();
+          const axis = axisOf(replay, pass, 1, true).flatMap((entry) => Array(entry.count ?? 1).fill(entry));
+          return axis.map((row) => axis.map((column) => mayAttend(row, column)));
+        }""",
+        trace.forward_passes,
+    )
     assert np.array_equal(mask, shadow_attention(len(trace.prompt_ids), trace.gen_length, trace.block_length, 1))
 
     # what one judge sees, in words: from the keyboard, with the tokens as they stood before the pass
@@ -260,7 +264,7 @@ def test_the_microscope_shows_the_decoders_own_mask(page):
     show(page, sample_trace(StandardSettings(tokens_per_step=8)), at=2)
     expect(scope).to_contain_text("no shadow block: attention is full, every position sees every other")
     assert page.evaluate(f"""(() => {{
-      const axis = winoPage.closer.rules.axisOf({ROOT}.player.replay(), 0, true);
+      const axis = winoPage.closer.rules.axisOf({ROOT}.player.replay(), 2, 0, true);
       return axis.every((row) => axis.every((column) => winoPage.closer.rules.mayAttend(row, column)));
     }})()""")
 
@@ -300,6 +304,11 @@ def test_other_thresholds_part_where_a_new_decoding_parts(page):
     )
     show(page, replace(recorded, decoder={**recorded.decoder, "tau1": 0.99}))
     assert page.evaluate(f"winoPage.closer.rules.whatIf({ROOT}.player.replay(), 0.5, 0.9)")["kind"] == "departs"
+    show(page, recorded)  # one that was decoded on by hand after its third pass
+    found = page.evaluate(
+        f"winoPage.closer.rules.whatIf(Object.assign({ROOT}.player.replay(), {{ branches: [{{ at: 3 }}] }}), 0.6, 0.9)"
+    )
+    assert found == {"kind": "departs", "pass": 4, "branch": True}
 
 
 def test_moving_a_threshold_names_the_pass_and_hands_it_on(page):

@@ -25,7 +25,7 @@ from wino_viz.trace import dumps
 from wino_viz.ui.widgets import PLOTLY, Widget, head
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets" / "closer"
-SCRIPTS = ("rules.js", "closer.js", "lives.js", "histogram.js", "order.js", "scope.js", "whatif.js")
+SCRIPTS = ("rules.js", "closer.js", "lives.js", "histogram.js", "order.js", "paint.js", "scope.js", "whatif.js")
 
 
 @cache
