@@ -195,7 +195,7 @@ function livesPanel() {
     const dots = size < 4 ? [] : of("drafted", "circle", own ? ink : closer.colour("closer-on-mark"), 0);
     for (const { marker } of dots) Object.assign(marker, { size: size / 2 }, edge && { line: edge });
     const crosses = of("remasked", own ? "x-thin" : "x", own ? paper : closer.colour("closer-on-mark"), 2);
-    for (const { marker } of crosses) Object.assign(marker, edge && { line: edge });
+    for (const { marker } of crosses) Object.assign(marker, edge && { line: edge, size: size + 2 });
     return [...dots, ...crosses];
   }
 
@@ -213,7 +213,7 @@ function livesPanel() {
   return { id: "lives", title: "Lives of tokens", words: "every position in every pass, at a glance", open: true, build, draw, key };
 }
 
-const LIFE_HINT = "Point at a cell to read it; a click moves the playhead to its pass, and pins its token where the card stands beside the text.";
+const LIFE_HINT = "Point at a cell to read it; a click moves the playhead to its pass.";
 
 function noteWords(replay, first, last) {
   if (!replay.passes) return "No pass has been made yet.";

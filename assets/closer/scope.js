@@ -3,9 +3,10 @@
 // A canvas as large as what is seen of it, inside a box that scrolls; only the cells in view are drawn. The mask is the rule
 // itself (mayAttend in rules.js). Prompt and blocks that are not being decoded are one row and one column each.
 
-const SIZES = [3, 5, 8, 12, 16, 22, 30]; // px of a token's cell
+const SIZES = [1, 2, 3, 4, 5, 8, 12, 16, 22, 30]; // px of a token's cell
 const GROUP = 2.2; // cells that a folded part is wide
 const MOST_UNFOLDED = 1024; // tokens
+const HIGHEST = 640; // px of the picture
 
 function scopePanel() {
   let view = null;
@@ -25,7 +26,7 @@ function scopePanel() {
     };
     const whole = el("button", "closer-button", "Whole mask");
     whole.type = "button";
-    whole.addEventListener("click", () => zoomTo(SIZES.findLastIndex((px) => AXIS.left + px * extent() <= view.scroll.clientWidth)));
+    whole.addEventListener("click", () => zoomTo(SIZES.findLastIndex((px) => px * extent() <= Math.min(view.scroll.clientWidth - AXIS.left, HIGHEST - AXIS.top))));
     const fold = el("button", "closer-button", "All blocks");
     fold.type = "button";
     fold.addEventListener("click", () => {
@@ -88,7 +89,7 @@ function scopePanel() {
     const span = Math.ceil(extent() * size) + 1;
     room.style.width = `${AXIS.left + span}px`;
     room.style.height = `${AXIS.top + span}px`;
-    scroll.style.height = `${Math.min(AXIS.top + span + 2, 540)}px`;
+    scroll.style.height = `${Math.min(AXIS.top + span + 2, HIGHEST)}px`;
   }
 
   function keyed(event) {

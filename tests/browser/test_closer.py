@@ -366,7 +366,8 @@ def test_hostile_text_stays_text_and_long_traces_are_cut(page):
     first = recorded.steps[0].drafted[0]
     show(page, replace(recorded, pieces={**recorded.pieces, first.id: HOSTILE}), at=1)
     lives = panel(page, "lives")
-    drawn(page, "#seen-closer .closer-panel-lives .closer-plot", "box.layout.shapes.length")
+    all_passes = f"box.data[0].z.length === {recorded.forward_passes} && box.layout.shapes.at(-1).y0 === 0.5"
+    drawn(page, "#seen-closer .closer-panel-lives .closer-plot", all_passes)
     lives.get_by_role("application").press("ArrowRight")
     for _ in range(first.position):
         page.keyboard.press("ArrowRight")
