@@ -4,8 +4,9 @@
 // A panel is {id, title, words, open: on a wide page, build(body, closer), draw(closer), key()}: it is built when it is first open and in view, and drawn
 // whenever the trace, the playhead, the width or the theme changes while it is. Everything comes from the recorded passes.
 
-const FRAME_MS = 120; // between two drawings while passes stream in
+const FRAME_MS = 300; // between two drawings while passes stream in
 const PHONE = 760; // px, as in page.css
+const WELL_IN_VIEW = "0px 0px -25% 0px"; // for a panel that nobody has opened: one that only peeps in costs nothing
 
 function el(tag, className = "", text = "") {
   const made = document.createElement(tag);
@@ -51,10 +52,16 @@ class Closer {
     box.open = panel.open === true && window.innerWidth > PHONE;
     this.element.append(box);
     const view = { panel, box, body, key: null, inView: false, built: false };
-    new IntersectionObserver(([entry]) => {
-      view.inView = entry.isIntersecting;
-      if (view.inView) this.update();
-    }).observe(body);
+    view.watch = (rootMargin) => {
+      view.observer?.disconnect();
+      view.observer = new IntersectionObserver(([entry]) => {
+        view.inView = entry.isIntersecting;
+        if (view.inView) this.update();
+      }, { rootMargin });
+      view.observer.observe(body);
+    };
+    view.watch(box.open ? WELL_IN_VIEW : "0px");
+    summary.addEventListener("click", () => view.watch("0px"));
     box.addEventListener("toggle", () => this.update());
     return view;
   }
@@ -89,6 +96,7 @@ class Closer {
       if (!view.built) {
         view.panel.build(view.body, this);
         view.built = true;
+        view.watch("0px");
       }
       const dark = document.body.classList.contains("dark");
       const key = [this.serial(replay), replay.passes, this.pass, this.state.live, view.body.clientWidth, dark, this.differs, view.panel.key?.()].join();
