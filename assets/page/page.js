@@ -153,6 +153,6 @@ function installPage() {
   window.winoPage = {
     notice: showNotice, figures: showFigures, mask: showMask, onRun, onRefused, onStop, afterStop, showRun, fold: showFold,
     picture: showPicture, bring: showInput, chips: showChips, words: showWords, onPictureRun, take: showTake, plant: showPlant,
-    chart: showChart, progress: showProgress, reported: showReported,
+    chart: showChart, progress: showProgress, reported: showReported, loadPlotly,
   };
 }

@@ -364,7 +364,12 @@ class Player {
     this._drawControls(k, passes);
     this._drawCard();
     this._announce(sentence);
-    this.onState?.({ run: this.run, pass: k, passes, playing: this.playing, live: this.live, following: this.follow });
+    this.onState?.(this.state);
+  }
+
+  get state() {
+    const { run, k: pass, passes, playing, live, follow: following } = this;
+    return { run, pass, passes, playing, live, following };
   }
 
   // Room for so many lanes; measured anew only when their number or the width has changed.
@@ -702,5 +707,7 @@ function createPlayer(root, options) {
     pin: (position, lane = 0) => player.pin(position, lane),
     tell: (words) => player.tell(words),
     suggestPlant: () => player.suggestPlant(),
+    state: () => player.state, // as a "wino-pass" tells it
+    replay: () => player.lanes[0].replay, // of the first lane, to read; null where nothing is shown
   };
 }

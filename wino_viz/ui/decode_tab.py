@@ -12,6 +12,7 @@ import gradio as gr
 from wino_viz.model_menu import ModelMenu
 from wino_viz.names import decoder_words
 from wino_viz.tasks.registry import prompt_of
+from wino_viz.ui.closer import look_closer
 from wino_viz.ui.decoder_form import WINO, DecoderForm, decoder_choices
 from wino_viz.ui.examples import Example, best_example
 from wino_viz.ui.forms import HIDDEN, MODEL_QUEUE, CanvasForm, Forms, ProblemForm
@@ -107,6 +108,7 @@ def decode_tab(menu: ModelMenu, examples: Sequence[Example], plus: Any = None) -
             )
             take_away("decode-player")
             plant_panel(menu, plus, "decode-player", problem.record, on_run, on_end, ON_REFUSED)
+            look_closer("decode-player")
 
     press, current = gr.Number(visible=False), gr.State(Current())
     forms = Forms([decoder], canvas, model)

@@ -25,13 +25,16 @@ SCRIPTS = (
     "player.js",
 )
 
+# What other scripts of the page may use: the words for tokens and numbers, so that they say the same.
+EXPORTS = "createPlayer, tokenName, exactName, number, plural, draftThreshold, decoderWords"
+
 
 @cache
 def script() -> str:
-    """The player's JavaScript with its style inside; defines `winoPlayer.createPlayer` on the page, once."""
+    """The player's JavaScript with its style inside; defines `winoPlayer` (EXPORTS) on the page, once."""
     style = json.dumps((ASSETS / "player.css").read_text(encoding="utf-8"))
     files = [(ASSETS / name).read_text(encoding="utf-8") for name in SCRIPTS]
-    body = "\n".join([f"const PLAYER_CSS = {style};", *files, "window.winoPlayer ??= { createPlayer };"])
+    body = "\n".join([f"const PLAYER_CSS = {style};", *files, f"window.winoPlayer ??= {{ {EXPORTS} }};"])
     return f'(() => {{\n"use strict";\n{body}\n}})();'
 
 

@@ -69,10 +69,15 @@ const show = () => winoPage.{self.kind}(part, props.value ? JSON.parse(props.val
 show();
 watch("value", show);
 """,
-            head=head(self.more),
+            head=self.script(),
             apply_default_css=False,
             **kwargs,
         )
+
+    @classmethod
+    def script(cls) -> str:
+        """What the kind needs in the page's head: for most of them what they share."""
+        return head(cls.more)
 
     def api_info(self) -> dict[str, Any]:
         return {"type": "string", "description": "JSON"}
