@@ -392,11 +392,12 @@ class Decoding:
         return replace(trace, text=self._checkpoint.text(trace.output_ids), extra=self._extra())
 
     def _extra(self) -> dict[str, Any]:
-        """What a trace alone is to bring back: the record of a countdown or a sudoku (its board), or where the codes
-        of the picture stand in prompt_ids.
+        """What a trace alone is to bring back: the record of a countdown or a sudoku (its board) and of a word problem
+        whose answer is known, or where the codes of the picture stand in prompt_ids.
         """
         if self.picture is None:
-            return {"record": dict(self.problem)} if self.problem.get("task") in _GENERATED else {}
+            known = self.problem.get("task") in _GENERATED or "answer" in self.problem
+            return {"record": dict(self.problem)} if known else {}
         rows, columns = self.picture.codes.shape
         offset = self._checkpoint.reader.offset
         first = next(n for n, token in enumerate(self.canvas.prompt_ids) if self._checkpoint.reader.is_code(token))

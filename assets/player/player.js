@@ -150,8 +150,12 @@ class Player {
     this._built(lane);
   }
 
-  _arrive(fresh, { at, play }) {
+  _arrive(fresh, { at, play, token }) {
     if (fresh) this.follow = false;
+    if (fresh && isNatural(token) && token < (this.lanes[0].replay?.tokens ?? 0)) {
+      this.inspected = { lane: this.lanes[0], position: token, kind: "pin" };
+      this.pinned = true;
+    }
     if (fresh && isNatural(at)) this.k = at;
     else if (this.follow) this.k = this.passes;
     this.k = Math.min(this.k, this.passes);
@@ -335,7 +339,9 @@ class Player {
     this._drawControls(k, passes);
     this._drawCard();
     this._announce(sentence);
-    this.onState?.({ run: this.run, pass: k, passes, playing: this.playing, live: this.live, following: this.follow });
+    const pinned = this.pinned ? this.inspected.position : null;
+    const moves = { playing: this.playing, live: this.live, following: this.follow };
+    this.onState?.({ run: this.run, pass: k, passes, pinned, ...moves });
   }
 
   // Room for so many lanes; measured anew only when their number or the width has changed.

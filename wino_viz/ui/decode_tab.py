@@ -15,6 +15,7 @@ from wino_viz.tasks.registry import prompt_of
 from wino_viz.ui.decoder_form import WINO, DecoderForm, decoder_choices
 from wino_viz.ui.examples import Example, best_example
 from wino_viz.ui.forms import HIDDEN, MODEL_QUEUE, CanvasForm, Forms, ProblemForm
+from wino_viz.ui.links import link_data
 from wino_viz.ui.messages import clear_message
 from wino_viz.ui.model_form import ModelForm
 from wino_viz.ui.player import Player
@@ -103,7 +104,7 @@ def decode_tab(menu: ModelMenu, examples: Sequence[Example], plus: Any = None) -
                 fold_prompt=True,
                 elem_id="decode-player",
             )
-            take_away("decode-player")
+            take_away("decode-player", link=link_data(decoder, session))
 
     press, current = gr.Number(visible=False), gr.State(Current())
     forms = Forms([decoder], canvas, model)
@@ -121,11 +122,7 @@ def decode_tab(menu: ModelMenu, examples: Sequence[Example], plus: Any = None) -
         if index == OWN:
             return (gr.skip(),) * (2 + len(problem.parts) + len(forms.parts))
         current.end()
-        example = examples[index]
-        record, trace = example.record, example.trace
-        message = example.message(play=True, verdict=session.judge(record, trace.text))
-        values = (*decoder.show(trace), *canvas.show(trace), *model.show(trace))
-        return message, say(about(example)), *problem.show(record), *values
+        return example_values(tab, examples[index], play=True)
 
     def make_room(current: Current) -> tuple:
         current.end()
@@ -163,7 +160,17 @@ def decode_tab(menu: ModelMenu, examples: Sequence[Example], plus: Any = None) -
         [player, notice, *problem.parts, *forms.parts],
         **HIDDEN,
     )
-    return DecodeTab(session, problem, decoder, forms, (player, notice, choice), current, watching)
+    tab = DecodeTab(session, problem, decoder, forms, (player, notice, choice), current, watching)
+    return tab
+
+
+def example_values(tab: DecodeTab, example: Example, **how: Any) -> tuple:
+    """Values of the player, the notice, the problem's parts and the forms' that show an example; `how` as in its message."""
+    record, trace = example.record, example.trace
+    message = example.message(verdict=tab.session.judge(record, trace.text), **how)
+    forms = tab.forms
+    values = (*tab.decoder.show(trace), *forms.canvas.show(trace), *forms.model.show(trace))
+    return message, say(about(example)), *tab.problem.show(record), *values
 
 
 def about(example: Example) -> str:

@@ -25,6 +25,8 @@ from wino_viz.ui.examples import Example, PictureExample, read_examples, read_pi
 from wino_viz.ui.explore_tab import RESULTS, explore_tab
 from wino_viz.ui.forms import DECODING, MODEL_QUEUE
 from wino_viz.ui.how_tab import how_tab
+from wino_viz.ui.links import TABS
+from wino_viz.ui.open_link import open_links
 from wino_viz.ui.picture_form import file_bytes
 from wino_viz.ui.picture_tab import picture_tab
 from wino_viz.untrusted import described
@@ -135,6 +137,8 @@ def build_page(
                 explore_tab(session, decode, tabs, explore, RESULTS if results is None else results, plus)
             with gr.Tab("How it works", id="how"):
                 how_tab(examples)
+        there = {name: tab for name, tab in TABS.items() if pictures is not None or name != "multimodal"}
+        open_links(demo, decode, there, examples)
         _decode_endpoint(menu, plus)
         if pictures is not None:
             _caption_endpoint(menu)
