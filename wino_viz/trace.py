@@ -56,6 +56,7 @@ VERSION = 1
 # A trace is untrusted. These bounds are far above any real decoding (the models' context is 4,096 tokens).
 MAX_GEN_LENGTH = 8192
 MAX_STEPS = 65536
+MAX_PIECE = 1024  # characters of one token: a hostile one would be drawn thousands of times
 
 
 @dataclass(frozen=True)
@@ -176,6 +177,9 @@ class Trace:
         if passes != len(steps):
             raise TraceError(f"forward_passes is {passes}, but steps holds {len(steps)}")
         pieces = untrusted.mapping(data.get("pieces"), "pieces")
+        for key, piece in pieces.items():
+            if isinstance(piece, str) and len(piece) > MAX_PIECE:
+                raise TraceError(f"pieces: the text of token {untrusted.described(key)} is longer than {MAX_PIECE}")
         trace = cls(
             model=untrusted.text(data.get("model"), "model"),
             decoder=decoder,

@@ -152,7 +152,7 @@ function installPage() {
   document.addEventListener("blur", keepEmpty, true);
   window.winoPage = {
     notice: showNotice, figures: showFigures, mask: showMask, onRun, onRefused, onStop, afterStop, showRun, fold: showFold,
-    picture: showPicture, bring: showInput, chips: showChips, words: showWords, onPictureRun, take: showTake, followLink,
+    picture: showPicture, bring: showInput, chips: showChips, words: showWords, onPictureRun, take: showTake, followLink, upload: showUpload,
     chart: showChart, progress: showProgress, reported: showReported,
   };
 }

@@ -20,6 +20,7 @@ from wino_viz.ui.messages import clear_message
 from wino_viz.ui.model_form import ModelForm
 from wino_viz.ui.player import Player
 from wino_viz.ui.take import take_away
+from wino_viz.ui.upload import TraceInput, on_upload, ready
 from wino_viz.ui.watching import Current, Update, broken_off, stop, watch
 from wino_viz.ui.widgets import Fold, Notice, say
 
@@ -87,6 +88,7 @@ def decode_tab(menu: ModelMenu, examples: Sequence[Example], plus: Any = None) -
                 visible=bool(examples),
                 elem_id="decode-examples",
             )
+            brought = TraceInput(ready(), label="A trace of your own", elem_id="decode-upload")
             Fold("Problem and decoder")
             model = ModelForm(menu, "decode")
             problem = ProblemForm(
@@ -161,6 +163,7 @@ def decode_tab(menu: ModelMenu, examples: Sequence[Example], plus: Any = None) -
         **HIDDEN,
     )
     tab = DecodeTab(session, problem, decoder, forms, (player, notice, choice), current, watching)
+    on_upload(brought, tab, OWN)
     return tab
 
 
