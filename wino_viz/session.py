@@ -253,6 +253,9 @@ class Session:
         seed: int = 0,
         record: Mapping[str, Any] | None = None,
         preset: str | None = None,
+        fixed: str = "",
+        end_of_text: str = "free",
+        cfg_scale: float = 0.0,
     ) -> Decoding:
         """Begin decoding an answer to `prompt`; raises ValueError with one sentence for what can't be decoded.
 
@@ -260,8 +263,8 @@ class Session:
         counts only while the prompt is what the record asks (any way to ask for a caption is as good as another).
         A record about a picture is the caller's to pass only with that picture. A countdown or a sudoku is known
         without a record, and written bare it is asked in the model's words. Lengths not given suit the problem's task.
-        `preset` names one of `named_presets`: its lengths, and its words around the prompt. No forward pass is made
-        before the first iteration.
+        `preset` names one of `named_presets`: its lengths, and its words around the prompt. `fixed` ("0:Once, 5:upon"),
+        `end_of_text` and `cfg_scale` are as in Checkpoint.canvas. No forward pass is made before the first iteration.
         """
         prompt = untrusted.text(prompt, "the prompt")
         if len(prompt) > MAX_PROMPT_CHARACTERS:
@@ -279,8 +282,9 @@ class Session:
         checkpoint = self.checkpoint()
         codes = None if picture is None else picture.codes
         asked, suffix = around.around(prompt) if prompt.strip() else (prompt, "")
+        controls = {"fixed": fixed, "end_of_text": end_of_text, "cfg_scale": cfg_scale}
         canvas = checkpoint.canvas(
-            asked, codes, **lengths, temperature=temperature, seed=_as_whole(seed), suffix=suffix
+            asked, codes, **lengths, temperature=temperature, seed=_as_whole(seed), suffix=suffix, **controls
         )
         return Decoding(self, checkpoint, settings, canvas, prompt, problem, picture, (asked, suffix))
 
@@ -320,7 +324,7 @@ class Decoding:
         self._user = session.service.user(checkpoint)
         self._steps: list[Step] = []
         self._seconds: list[float] = []
-        self._pieces: dict[int, str] = {}
+        self._pieces: dict[int, str] = checkpoint.pieces({token for _, token in canvas.controls.fixed})
 
     @property
     def header(self) -> dict[str, Any]:

@@ -64,7 +64,8 @@ class Trace:
     """A whole decoding: prompt, settings, steps and result.
 
     `decoder` is {"name": ..., and its settings}. `pieces` maps token ids to their text as shown. `end_ids` are the
-    ids that end an answer (end of text, end of turn). `timing` holds seconds and does not take part in `==`.
+    ids that end an answer (end of text, end of turn). `timing` holds seconds and does not take part in `==`. `fixed` are
+    (position, id) that stood before the first pass: no pass drafts them or takes them back.
     """
 
     model: str
@@ -80,6 +81,7 @@ class Trace:
     text: str
     end_ids: tuple[int, ...] = ()
     timing: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    fixed: tuple[tuple[int, int], ...] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     # ---- derived figures
@@ -95,12 +97,12 @@ class Trace:
 
     @property
     def tokens_per_pass(self) -> float:
-        """Generated tokens (end of text included) per forward pass; 0.0 for a trace without steps."""
-        return self.gen_length / len(self.steps) if self.steps else 0.0
+        """Generated tokens (end of text included, fixed ones not) per forward pass; 0.0 for a trace without steps."""
+        return (self.gen_length - len(self.fixed)) / len(self.steps) if self.steps else 0.0
 
     @property
     def step_reduction(self) -> float:
-        """gen_length over forward passes: how many times fewer passes than one token a pass."""
+        """Generated tokens over forward passes: how many times fewer passes than one token a pass."""
         return self.tokens_per_pass
 
     @property
@@ -109,16 +111,27 @@ class Trace:
 
     def canvases(self) -> Iterator[tuple[int, ...]]:
         """The generated part's ids (gen_length of them) before the first pass and after each."""
-        canvas = [self.mask_id] * self.gen_length
+        canvas = self._before()
         yield tuple(canvas)
         for step in self.steps:
             self._apply(step, canvas)
             yield tuple(canvas)
 
+    def _before(self) -> list[int]:
+        """The canvas before the first pass."""
+        canvas = [self.mask_id] * self.gen_length
+        for position, token in self.fixed:
+            canvas[position] = token
+        return canvas
+
     # ---- JSON
 
     def header(self) -> dict[str, Any]:
         """Everything that is known before the first pass, JSON-ready: what a player needs to draw an empty canvas."""
+        fixed: dict[str, Any] = {}
+        if self.fixed:
+            fixed["fixed"] = [list(pair) for pair in self.fixed]
+            fixed["pieces"] = {str(token): self.pieces[token] for _, token in self.fixed}
         return {
             **self.extra,
             "format": FORMAT,
@@ -131,6 +144,7 @@ class Trace:
             "end_ids": list(self.end_ids),
             "prompt": self.prompt,
             "prompt_ids": list(self.prompt_ids),
+            **fixed,
         }
 
     def to_dict(self) -> dict[str, Any]:
@@ -194,6 +208,10 @@ class Trace:
             output_ids=untrusted.token_ids(data.get("output_ids"), "output_ids"),
             text=untrusted.text(data.get("text"), "text"),
             timing=untrusted.anything(untrusted.mapping(data.get("timing", {}), "timing"), "timing"),
+            fixed=tuple(
+                (untrusted.natural(position, "fixed"), untrusted.natural(token, "fixed"))
+                for position, token in untrusted.rows(data.get("fixed", []), 2, "fixed")
+            ),
             extra=untrusted.unknown_keys(data, _KEYS, "the trace"),
         )
         trace.check()
@@ -207,12 +225,25 @@ class Trace:
             raise TraceError(f"block_length {self.block_length} does not divide gen_length {self.gen_length}")
         if len(self.prompt_ids) > MAX_GEN_LENGTH:
             raise TraceError(f"prompt_ids holds {len(self.prompt_ids)} tokens, more than {MAX_GEN_LENGTH}")
-        canvas = [self.mask_id] * self.gen_length
+        self._check_fixed()
+        canvas = self._before()
         for number, step in enumerate(self.steps, start=1):
             self._check_step(step, f"step {number}", canvas)
             self._apply(step, canvas)
         if tuple(canvas) != self.output_ids:
             raise TraceError("output_ids are not what the steps lead to")
+
+    def _check_fixed(self) -> None:
+        seen: set[int] = set()
+        for position, token in self.fixed:
+            self._check_position(position, "fixed")
+            if position in seen:
+                raise TraceError(f"fixed: position {position} is named twice")
+            seen.add(position)
+            if token == self.mask_id:
+                raise TraceError(f"fixed: the mask itself stands at position {position}")
+            if token not in self.pieces:
+                raise TraceError(f"fixed: token {token} has no text in pieces")
 
     def _apply(self, step: Step, canvas: list[int]) -> None:
         for token in step.drafted:
@@ -233,7 +264,10 @@ class Trace:
         for token in step.drafted:
             if token.id == self.mask_id:
                 raise TraceError(f"{where}: the mask itself is drafted at position {token.position}")
+        fixed = {position for position, _ in self.fixed}
         for token in step.remasked:
+            if token.position in fixed:
+                raise TraceError(f"{where}: position {token.position} is fixed, but remasked")
             if canvas[token.position] != token.id:
                 raise TraceError(f"{where}: position {token.position} does not hold the token that is remasked")
         for position in step.alternatives:

@@ -78,12 +78,18 @@ def record(
 ) -> Trace:
     """The trace of a decoding that `settings` made on `canvas`, finished or not.
 
-    prompt and text are the words as shown; pieces holds the text of every id in `shown_ids(steps)` (more is allowed).
+    prompt and text are the words as shown; pieces holds the text of every id in `shown_ids(steps)` and of every fixed one
+    (more is allowed).
     Raises TraceError where the steps could not have happened or a piece is missing.
     """
     trace = Trace(
         model=model,
-        decoder={**settings.to_dict(), "temperature": canvas.temperature, "seed": canvas.seed},
+        decoder={
+            **settings.to_dict(),
+            "temperature": canvas.temperature,
+            "seed": canvas.seed,
+            **canvas.controls.to_dict(),
+        },
         gen_length=canvas.gen_length,
         block_length=canvas.block_length,
         mask_id=canvas.mask_id,
@@ -95,6 +101,7 @@ def record(
         text=text,
         end_ids=tuple(end_ids),
         timing=dict(timing or {}),
+        fixed=tuple(canvas.controls.fixed),
     )
     *_, output_ids = trace.canvases()
     trace = replace(trace, output_ids=output_ids)

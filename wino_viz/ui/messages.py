@@ -27,7 +27,8 @@ def start_message(trace: Trace | Mapping[str, Any], run: str, *, lane: int = 0, 
 
     `lanes` is how many the run will fill, so that each has its place from the start.
     """
-    header = trace.header() if isinstance(trace, Trace) else {**trace, "pieces": {}}
+    header = trace.header() if isinstance(trace, Trace) else dict(trace)
+    header = {"pieces": {}, **header}
     message = {"type": "start", "run": run, "seq": 0, "lane": lane, "lanes": lanes, "trace": header, "title": title}
     return dumps(message)
 

@@ -161,6 +161,9 @@ def _decode_endpoint(menu: ModelMenu, plus: Any) -> None:
         seed: int = 0,
         model: str | None = None,
         preset: str | None = None,
+        fixed: str = "",
+        end_of_text: str = "free",
+        cfg_scale: float = 0.0,
     ) -> dict:
         """Decode an answer to `prompt` and return its whole trace (the trace file's format, version 1).
 
@@ -168,7 +171,8 @@ def _decode_endpoint(menu: ModelMenu, plus: Any) -> None:
         wino:tau1=0.6:tau2=0.9; left out it is wino, for a WINO+ model threshold. model is one of those that the page
         offers, left out the first. preset names settings of a task as in the paper ("gsm8k"), where the model has any. Lengths
         left out are the model's own. A countdown ("30, 100, 93 -> 23") or a 4x4 sudoku
-        (16 digits, 0 for an empty cell) is asked in the words that models learn.
+        (16 digits, 0 for an empty cell) is asked in the words that models learn. fixed are words that stand from the start,
+        by position from 0 ("0:Once, 5:upon"); end_of_text is free, last or never; cfg_scale is guidance, 0 for none.
         """
         lengths = {"gen_length": gen_length, "block_length": block_length}
         try:
@@ -182,6 +186,7 @@ def _decode_endpoint(menu: ModelMenu, plus: Any) -> None:
                 session.named_preset(preset)
             settings = session.parse(spec, preset or (task if task in session.tasks else None))
             more = {"temperature": temperature, "seed": seed, "preset": preset}
+            more |= {"fixed": fixed, "end_of_text": end_of_text, "cfg_scale": cfg_scale}
             decoding = session.start(prompt, settings, **lengths, **more)
         except ValueError as error:
             raise gr.Error(str(error), print_exception=False) from None
