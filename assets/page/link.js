@@ -64,6 +64,9 @@ function linkOf(message, state, { settings, home, plus }) {
   fields.block_length = trace.block_length;
   if (decoder.temperature) fields.temperature = decoder.temperature;
   if (decoder.seed) fields.seed = decoder.seed;
+  if (trace.fixed?.length) fields.fixed = writtenFixed(trace);
+  if (["last", "never"].includes(decoder.end_of_text)) fields.end_of_text = decoder.end_of_text;
+  if (decoder.cfg_scale) fields.cfg_scale = decoder.cfg_scale;
   if (![home, plus].includes(trace.model)) fields.model = trace.model;
   const what = about?.file ? "the problem and settings of your file, not the recording itself" : "this problem and its settings";
   return { fields, words: `${what}. It fills in the form and runs nothing.` };
@@ -78,6 +81,23 @@ function problemFields({ prompt, record }) {
   }
   if (record?.task === "sudoku" && typeof record.puzzle === "string") return { prompt: record.puzzle };
   return Number.isInteger(record?.answer) ? { prompt, answer: record.answer } : { prompt };
+}
+
+// As written_fixed of wino_viz/models/fixed_words.py.
+function writtenFixed({ fixed, pieces }) {
+  const runs = [];
+  for (const [position, id] of [...fixed].sort((a, b) => a[0] - b[0])) {
+    const piece = String(pieces[id] ?? "");
+    const last = runs.at(-1);
+    if (last && last.stop === position) Object.assign(last, { stop: position + 1, text: last.text + piece });
+    else runs.push({ start: position, stop: position + 1, text: piece });
+  }
+  return runs.map(({ start, text }) => {
+    const spaced = (bare) => (start && /^\p{L}/u.test(bare) ? ` ${bare}` : bare);
+    const bare = start && /^ \p{L}/u.test(text) ? text.slice(1) : text;
+    const isAsRead = /^[^\s,|":]+( [^\s,|":]+)*$/.test(bare) && spaced(bare) === text;
+    return `${start}:${isAsRead ? bare : `"${text}"`}`;
+  }).join(", ");
 }
 
 // This page with these fields. Written to be read: what may stand in a query as it is does.

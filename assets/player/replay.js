@@ -34,6 +34,15 @@ function readGap(step, tokens) {
   return { gap, needed, first: answer[0], last: answer[1] - 1, commits: gap >= needed };
 }
 
+// [position, id] of what stands before the first pass, as a map.
+function readFixed(rows, tokens) {
+  need(Array.isArray(rows), '"fixed" is not a list');
+  for (const row of rows) {
+    need(Array.isArray(row) && row.length === 2 && row.every(isNatural) && row[0] < tokens, '"fixed" holds a wrong row');
+  }
+  return new Map(rows);
+}
+
 class Replay {
   constructor(header, pieces) {
     need(isObject(header), "there is no trace in it");
@@ -55,7 +64,8 @@ class Replay {
     this.seconds = []; // model seconds of each pass, null where not measured
     this.totalSeconds = null;
     this.finalIds = null; // the canvas at the end, once the whole trace is known
-    this._cache = { pass: 0, ids: new Array(this.tokens).fill(MASKED) };
+    this.fixed = readFixed(header.fixed ?? [], this.tokens);
+    this._cache = { pass: 0, ids: this._before() };
     this.addPieces(pieces ?? {});
   }
 
@@ -78,6 +88,16 @@ class Replay {
   // Does this decoder judge placed tokens again? Known from its settings, so that the legend is right from the start.
   get verifies() {
     return isProbability(this.decoder.tau2) || this.steps.some((step) => step.verified.length > 0);
+  }
+
+  // The ids before the first pass.
+  _before() {
+    return Array.from({ length: this.tokens }, (_, position) => this.fixed.get(position) ?? MASKED);
+  }
+
+  // How many tokens the model places.
+  get generated() {
+    return this.tokens - this.fixed.size;
   }
 
   addPieces(pieces) {
@@ -115,9 +135,9 @@ class Replay {
   }
 
   // How things stand after pass k (0: before the first). `states` holds one of masked, drafted, verified, remasked,
-  // placed for each position; `revoked` the ids that pass k took back.
+  // placed, fixed for each position; `revoked` the ids that pass k took back.
   frame(k) {
-    const cache = this._cache.pass <= k ? this._cache : { pass: 0, ids: new Array(this.tokens).fill(MASKED) };
+    const cache = this._cache.pass <= k ? this._cache : { pass: 0, ids: this._before() };
     for (let pass = cache.pass; pass < k; pass += 1) {
       for (const [position, id] of this.steps[pass].drafted) cache.ids[position] = id;
       for (const [position] of this.steps[pass].remasked) cache.ids[position] = MASKED;
@@ -139,6 +159,7 @@ class Replay {
         revoked.set(position, id);
       }
     }
+    for (const position of this.fixed.keys()) states[position] = "fixed";
     return { pass: k, step, ids, states, revoked, current: step ? step.block : 0 };
   }
 

@@ -6,6 +6,7 @@ const STATE_WORDS = {
   verified: "passed verification in this pass",
   remasked: "taken back in this pass",
   placed: "placed earlier",
+  fixed: "fixed from the start",
 };
 
 const plural = (count, one, many) => `${count} ${count === 1 ? one : many ?? `${one}s`}`;
@@ -120,7 +121,9 @@ function gapWords({ gap }) {
 
 function passSentence(replay, k) {
   if (k === 0) {
-    const masked = `Before the first pass: all ${replay.tokens} tokens are masked.`;
+    const how = replay.fixed.size ? `${plural(replay.fixed.size, "token")} of ${replay.tokens} stand already, all others are masked`
+      : `all ${replay.tokens} tokens are masked`;
+    const masked = [`Before the first pass: ${how}.`, ...controlWords(replay)].join(" ");
     return replay.finalIds ? `${masked} The model doesn’t know how long their texts will be; here each mask is drawn as ` +
       "wide as what will stand there, so that nothing moves." : masked;
   }
@@ -138,6 +141,16 @@ function passSentence(replay, k) {
   else if (step.verified.length) parts.push("took none back");
   const sentence = `Pass ${k}: ${parts.join(", ")}.`;
   return [sentence, gapWords(step), ...limitWords(replay, step), blockWords(replay, k)].filter(Boolean).join(" ");
+}
+
+// What a person asked for beside the decoder.
+function controlWords({ decoder }) {
+  const scale = decoder.cfg_scale;
+  const words = [];
+  if (Number.isFinite(scale) && scale > 0) words.push(`Guidance ${number(scale)}: each pass is made with and without the prompt.`);
+  if (decoder.end_of_text === "last") words.push("Ends of the text wait until their block proposes nothing else.");
+  if (decoder.end_of_text === "never") words.push("The end of the text is left out of the choice.");
+  return words;
 }
 
 function revokedWords(replay, step) {
@@ -161,14 +174,15 @@ function revokedWords(replay, step) {
 function limitWords(replay, step) {
   const bar = draftThreshold(replay.decoder);
   const tau2 = replay.decoder.tau2;
+  const nothing = replay.decoder.end_of_text === "last" ? "No word" : "Nothing"; // an end of the text may have waited
   const sentences = [];
   for (const limit of step.limits) {
     if (limit === "forced_draft" && bar) {
-      sentences.push(`Nothing was ${bar.above}\u00a0${number(bar.value)}, so only the most confident token was drafted.`);
+      sentences.push(`${nothing} was ${bar.above}\u00a0${number(bar.value)}, so only the most confident token was drafted.`);
     } else if (limit === "forced_draft" && replay.decoder.name === "factor") {
-      sentences.push("Nothing was sure enough, so only the most confident token was drafted.");
+      sentences.push(`${nothing} was sure enough, so only the most confident token was drafted.`);
     } else if (limit === "draft_cap" && bar) {
-      const held = step.considered.filter(([, , p]) => bar.passes(p)).length;
+      const held = step.considered.filter((row) => bar.passes(row[2]) && !mustWait(replay, step, row[1])).length;
       sentences.push(`The draft cap of ${step.drafted.length} held back ${held} more.`);
     } else if (limit === "remask_limit" || limit === "single_draft") {
       const taken = new Set(step.remasked.map(([position]) => position));
@@ -214,6 +228,11 @@ function rankWords(bar, p) {
     : `: rank ${bar.rank} of that pass, not at least ${bar.words}, but the last one left goes with the others`;
 }
 
+// Does a token that a pass proposes have to wait because it ends the text and the pass placed words?
+function mustWait({ decoder, endIds }, step, id) {
+  return decoder.end_of_text === "last" && endIds.has(id) && step.drafted.some(([, drafted]) => !endIds.has(drafted));
+}
+
 function maskedSentence(replay, position, frame, leaning) {
   const block = Math.floor(position / replay.blockLength);
   if (frame.pass === 0) return "Nothing has been predicted yet.";
@@ -222,6 +241,9 @@ function maskedSentence(replay, position, frame, leaning) {
     return `Waiting: block ${block + 1} starts when block ${frame.current + 1} is complete${early}.`;
   }
   if (!leaning || leaning.pass !== frame.pass) return "";
+  if (mustWait(replay, frame.step, leaning.id)) {
+    return "Stays masked: an end of the text waits until its block proposes nothing else.";
+  }
   const bar = draftThreshold(replay.decoder);
   if (!bar) {
     const ranked = rankBar(replay, frame.step, position);
@@ -249,6 +271,7 @@ function cardContent(replay, position, k) {
   let bars = null;
   if (frame.ids[position] !== MASKED) {
     title = tokenName(replay, frame.ids[position]);
+    if (state === "fixed") lines.push("It stood before the first pass: the model reads it, and no pass drafts it or takes it back.");
     if (draft) lines.push(draftSentence(replay, draft, position));
     const checks = events.filter((event) => event.kind === "verified" && event.pass > draft?.pass);
     if (checks.length) {
@@ -260,7 +283,8 @@ function cardContent(replay, position, k) {
       if (latest.pass === k && tau2 !== undefined && latest.p < tau2) {
         lines.push(`Below τ2\u00a0${number(tau2)} in this pass, but it stays: the pass had reached its limit.`);
       }
-    } else if (!replay.verifies) lines.push("This decoder never checks a token again: what is placed stays.");
+    } else if (state === "fixed") bars = null;
+    else if (!replay.verifies) lines.push("This decoder never checks a token again: what is placed stays.");
     else if (state === "drafted") lines.push("It is verified from the next pass on.");
     if (draft) bars = { pass: draft.pass, title: `The model’s first choices there in pass ${draft.pass}`, chosen: draft.id };
   } else if (state === "remasked") {

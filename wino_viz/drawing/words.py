@@ -42,6 +42,9 @@ def pass_sentence(trace: Trace, frame: Frame) -> str:
     """What one pass did, as in “Pass 4: drafted 11 tokens, verified 40, took back 2: “12” (tokens 9–10).”"""
     step = frame.step
     if step is None:
+        if trace.fixed:
+            count, verb = len(trace.fixed), "stand already, all others are masked."
+            return f"Before the first pass: {_plural(count, 'token')} of {trace.gen_length} {verb}"
         return f"Before the first pass: all {trace.gen_length} tokens are masked."
     ends = sum(token.id in trace.end_ids for token in step.drafted)
     drafted = f"drafted {_plural(len(step.drafted), 'token')}"

@@ -12,9 +12,10 @@ import gradio as gr
 from wino_viz.model_menu import ModelMenu
 from wino_viz.names import decoder_words
 from wino_viz.tasks.registry import prompt_of
+from wino_viz.ui.controls_form import ControlsForm
 from wino_viz.ui.decoder_form import WINO, DecoderForm, decoder_choices
 from wino_viz.ui.examples import Example, best_example
-from wino_viz.ui.forms import HIDDEN, MODEL_QUEUE, CanvasForm, Forms, ProblemForm
+from wino_viz.ui.forms import HIDDEN, MODEL_QUEUE, Forms, ProblemForm
 from wino_viz.ui.links import link_data
 from wino_viz.ui.messages import clear_message
 from wino_viz.ui.model_form import ModelForm
@@ -99,7 +100,7 @@ def decode_tab(menu: ModelMenu, examples: Sequence[Example], plus: Any = None) -
                 run = gr.Button("Run", variant="primary", elem_id="decode-run", min_width=120, scale=2)
                 stop_button = gr.Button("Stop", elem_id="decode-stop", min_width=80, scale=1)
             notice = Notice(say(about(shown)) if shown else None, elem_id="decode-notice")
-            canvas = CanvasForm(session, "decode")
+            canvas = ControlsForm(session, "decode")
         with gr.Column(scale=1, min_width=320, elem_classes="stage"):
             player = Player(
                 shown.message(verdict=session.judge(shown.record, shown.trace.text)) if shown else None,
