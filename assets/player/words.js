@@ -123,9 +123,10 @@ function passSentence(replay, k) {
   if (k === 0) {
     const how = replay.fixed.size ? `${plural(replay.fixed.size, "token")} of ${replay.tokens} stand already, all others are masked`
       : `all ${replay.tokens} tokens are masked`;
-    const masked = [`Before the first pass: ${how}.`, ...controlWords(replay)].join(" ");
-    return replay.finalIds ? `${masked} The model doesn’t know how long their texts will be; here each mask is drawn as ` +
-      "wide as what will stand there, so that nothing moves." : masked;
+    const masked = `Before the first pass: ${how}.`;
+    const drawn = "The model doesn’t know how long their texts will be; here each mask is drawn as wide as what will stand there, " +
+      "so that nothing moves.";
+    return [masked, replay.finalIds ? drawn : "", ...controlWords(replay)].filter(Boolean).join(" ");
   }
   const step = replay.steps[k - 1];
   const parts = [];

@@ -15,7 +15,7 @@ from wino_viz.models.fixed_words import LONGEST, written_fixed
 from wino_viz.ui.decoder_form import AnySlider, refuse_empty
 from wino_viz.ui.forms import CanvasForm
 
-ENDS = [("as it comes", "free"), ("last", "last"), ("never", "never")]
+ENDS = [("usual", "free"), ("last", "last"), ("never", "never")]
 MOST_GUIDANCE = 3  # of the slider: the papers go up to 2
 NAMES = ("fixed", "end_of_text", "cfg_scale")
 

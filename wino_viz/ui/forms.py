@@ -357,7 +357,7 @@ class CanvasForm:
     def read(self, gen_length: Any, block_length: Any, temperature: Any, seed: Any) -> dict[str, Any]:
         """The canvas arguments of `Session.start` from the values of `inputs`; ValueError for one that is empty."""
         values = {"gen_length": gen_length, "block_length": block_length, "temperature": temperature, "seed": seed}
-        refuse_empty(dict(zip([part.label for part in self.inputs], values.values(), strict=True)))
+        refuse_empty(dict(zip([part.label for part in self.inputs[: len(values)]], values.values(), strict=True)))
         return values
 
     @staticmethod
