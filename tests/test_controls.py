@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scripted import MASK, RandomDenoiser, a_canvas, run, script_of
 
+from wino_viz.cli import main
 from wino_viz.decoding import (
     Controls,
     FactorSettings,
@@ -284,3 +285,16 @@ def test_any_text_is_words_or_one_sentence(mini: Checkpoint, words: str):
         assert len(str(error)) < 300
         return
     assert len({position for position, _ in fixed}) == len(fixed)
+
+
+def test_decode_takes_all_of_them_and_refuses_what_can_not_be_fixed(tmp_path, capsys):
+    out = tmp_path / "trace.json"
+    asked = ["decode", "--prompt", QUESTION, "--gen-length", "16", "--block-length", "16"]
+    controls = ["--fixed", "0:The", "--end-of-text", "last", "--cfg-scale", "0.5"]
+    assert main([*asked, *controls, "--trace", str(out)]) == 0
+    trace = Trace.from_json(out.read_text(encoding="utf-8"))
+    assert [trace.pieces[token] for _, token in trace.fixed] == ["The"] and trace.text.startswith("The")
+    assert (trace.decoder["end_of_text"], trace.decoder["cfg_scale"]) == ("last", 0.5)
+    capsys.readouterr()
+    assert main([*asked, "--fixed", "16:x"]) == 2
+    assert "“x” takes positions 16 to 17, and the answer has 0 to 15" in capsys.readouterr().err
