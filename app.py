@@ -4,11 +4,13 @@ python app.py                                          http://127.0.0.1:7860 (GR
 python app.py --models GSAI-ML/LLaDA-8B-Instruct,runs/my-model
                                                        these can be chosen, too; nobody else can add one
 WINO_VIZ_MODELS=…  python app.py                       the same, for a Space
+python app.py --mcp                                    its endpoints as tools for assistants, too (or WINO_VIZ_MCP=1)
 """
 
 import argparse
 import os
 import sys
+from importlib.util import find_spec
 
 from wino_viz.arguments import Parser
 from wino_viz.loading import loader, loading_options, set_up_cuda
@@ -19,12 +21,20 @@ def options(arguments: list[str]) -> argparse.Namespace:
     parser = Parser(prog="python app.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", default=os.environ.get("WINO_VIZ_MODELS", ""), metavar="NAME,NAME")
     parser.add_argument("--image-tokenizer", metavar="FOLDER", help="MAGVIT-v2 for listed MMaDA models that bring none")
+    parser.add_argument(
+        "--mcp",
+        action="store_true",
+        default=os.environ.get("WINO_VIZ_MCP", "") not in ("", "0"),
+        help="offer the endpoints over the Model Context Protocol (pip install -r requirements-mcp.txt)",
+    )
     loading_options(parser)
     chosen = parser.parse_args(arguments)
     try:
         chosen.models = read_names(chosen.models)
     except ValueError as error:
         parser.error(str(error))
+    if chosen.mcp and find_spec("mcp") is None:
+        parser.error("--mcp needs one more package: pip install -r requirements-mcp.txt")
     return chosen
 
 
@@ -55,4 +65,4 @@ menu = ModelMenu(session, pictures, chosen.models, load)
 demo = build_page(session, pictures=pictures, plus=plus, menu=menu)
 
 if __name__ == "__main__":
-    demo.launch(theme=theme(), **LAUNCH)
+    demo.launch(theme=theme(), mcp_server=chosen.mcp, **LAUNCH)

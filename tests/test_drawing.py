@@ -72,11 +72,11 @@ def painter(trace: Trace) -> FramePainter:
 
 
 def states_trace() -> Trace:
-    """One pass that leaves the word "token" in each of the five states, at positions 0 to 4 in the order of STATES."""
+    """One pass that leaves the word "token" in each of the six states, at positions 0 to 5 in the order of STATES."""
     at = {state: n for n, state in enumerate(STATES)}
-    word = {n: Token(n, WORD, 0.95) for n in range(5)}
+    word = {n: Token(n, WORD, 0.95) for n in range(6)}
     return a_trace(
-        [" token"] * 5,
+        [" token"] * 6,
         [
             Step(0, drafted=(word[at["verified"]], word[at["remasked"]], word[at["placed"]])),
             Step(
@@ -87,6 +87,7 @@ def states_trace() -> Trace:
             ),
             Step(0, drafted=(word[at["masked"]], word[at["remasked"]])),
         ],
+        fixed=((at["fixed"], WORD),),
     )
 
 
@@ -121,13 +122,13 @@ def test_states_differ_in_shape_when_colours_are_gone(dark):
     picture = painter.frame(2).convert("L")
     paper = picture.getpixel((0, 0))
     shapes = []
-    for position in range(5):
+    for position in range(6):
         left, top, right, bottom = painter.token_box(2, position)
         cut = picture.crop((left - 2, top - 2, right + 2, bottom + 3))
         # strong lines and letters alone, whatever their tone
         strong = cut.point([255 if abs(tone - paper) > 60 else 0 for tone in range(256)])
         shapes.append(strong.resize((120, 40), Image.Resampling.BILINEAR))
-    for one in range(5):
+    for one in range(6):
         for other in range(one):
             differ = np.asarray(ImageChops.difference(shapes[one], shapes[other])) > 100
             assert differ.mean() > 0.02, (STATES[one], STATES[other])

@@ -56,9 +56,8 @@ def url(mini: Checkpoint, together: Together) -> Iterator[str]:
 def decode(url: str) -> dict:
     """One decoding over the endpoint, as a program asks for it; the trace."""
     with httpx.Client(base_url=url, timeout=PATIENCE) as client:
-        event = client.post(
-            "gradio_api/call/decode", json={"data": [QUESTION, "wino", None, None, 0, 0, None, None]}
-        ).json()["event_id"]
+        asked = {"prompt": QUESTION, "decoder": "wino"}
+        event = client.post("gradio_api/call/v2/decode", json=asked).json()["event_id"]
         with client.stream("GET", f"gradio_api/call/decode/{event}") as answer:
             lines = [line for line in answer.iter_lines() if line.startswith("data: ")]
     return json.loads(lines[-1].removeprefix("data: "))[0]

@@ -237,7 +237,8 @@ def test_a_typed_sudoku_is_asked_in_the_models_words_on_a_canvas_that_suits_it(m
     assert decoding.prompt == "Fill in the zeros of this 4x4 sudoku: 3102200002100320"
     assert (decoding.canvas.gen_length, decoding.canvas.block_length) == (32, 32)
     assert decoding.header["record"] == decoding.problem == {"task": "sudoku", "puzzle": "3102200002100320"}
-    assert "record" not in knows.start(QUESTION, WinoSettings(), **SIZE, record=RECORD).header
+    assert knows.start(QUESTION, WinoSettings(), **SIZE, record=RECORD).header["record"] == RECORD
+    assert "record" not in knows.start(QUESTION, WinoSettings(), **SIZE).header
 
 
 def test_a_target_out_of_reach_is_no_fault_of_the_answer_alone(session):

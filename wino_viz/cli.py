@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from wino_viz.arguments import Parser, whole
 from wino_viz.decoding import DECODERS
+from wino_viz.decoding.controls import END_OF_TEXT, FREE
 from wino_viz.export_command import add_export
 from wino_viz.loading import bar, loader, loading_options, reuse_option, set_up_cuda
 from wino_viz.plus import usual_spec
@@ -77,6 +78,24 @@ def _parser() -> argparse.ArgumentParser:
     decode.add_argument("--block-length", type=int, help="tokens per block; must divide gen-length")
     decode.add_argument("--temperature", type=float, default=0.0, help="0 (default) is exact arg-max")
     decode.add_argument("--seed", type=int, default=0, help="of sampling and of random re-masking")
+    decode.add_argument(
+        "--fixed",
+        default="",
+        metavar="WORDS",
+        help="words that stand from the start, by position from 0: 0:Once, 5:upon",
+    )
+    decode.add_argument(
+        "--end-of-text",
+        choices=END_OF_TEXT,
+        default=FREE,
+        help="against a flood of it: last (LLaDA's confidence_eos_eot_inf) or never (logits_eos_inf)",
+    )
+    decode.add_argument(
+        "--cfg-scale",
+        type=float,
+        default=0.0,
+        help="classifier-free guidance; 0 (default) is off, more costs two passes",
+    )
     what = decode.add_mutually_exclusive_group()
     what.add_argument("--prompt", help="the problem, in words (default with --image: a request for a caption)")
     what.add_argument("--record", metavar="JSON", help="a problem record of any task, such as " + RECORD)
@@ -235,6 +254,9 @@ def run_decode(options: argparse.Namespace, arguments: Sequence[str]) -> int:
         seed=options.seed,
         record=problem,
         preset=options.preset,
+        fixed=options.fixed,
+        end_of_text=options.end_of_text,
+        cfg_scale=options.cfg_scale,
     )
     for _ in decoding:
         pass

@@ -83,7 +83,11 @@ class _Turn:
 
     @property
     def rows(self) -> int:
-        return sum(len(forward.rows) for forward in self.forwards)
+        return sum(forward.sequences * len(forward.rows) for forward in self.forwards)
+
+    @property
+    def sequences(self) -> int:
+        return sum(forward.sequences for forward in self.forwards)
 
 
 class User:
@@ -234,8 +238,8 @@ class Scheduler:
             if batch and turn.user.denoiser is not batch[0].user.denoiser:
                 continue
             most = self._most(turn.user.denoiser)
-            n, high = count + len(turn.forwards), max(longest, turn.longest)
-            own = tokens + sum(len(forward.ids) for forward in turn.forwards)
+            n, high = count + turn.sequences, max(longest, turn.longest)
+            own = tokens + sum(forward.sequences * len(forward.ids) for forward in turn.forwards)
             fits = (
                 n <= most.users and n * high <= min(most.tokens, MOST_PADDING * own) and rows + turn.rows <= most.rows
             )

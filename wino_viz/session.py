@@ -255,6 +255,9 @@ class Session:
         seed: int = 0,
         record: Mapping[str, Any] | None = None,
         preset: str | None = None,
+        fixed: str = "",
+        end_of_text: str = "free",
+        cfg_scale: float = 0.0,
     ) -> Decoding:
         """Begin decoding an answer to `prompt`; raises ValueError with one sentence for what can't be decoded.
 
@@ -262,8 +265,8 @@ class Session:
         counts only while the prompt is what the record asks (any way to ask for a caption is as good as another).
         A record about a picture is the caller's to pass only with that picture. A countdown or a sudoku is known
         without a record, and written bare it is asked in the model's words. Lengths not given suit the problem's task.
-        `preset` names one of `named_presets`: its lengths, and its words around the prompt. No forward pass is made
-        before the first iteration.
+        `preset` names one of `named_presets`: its lengths, and its words around the prompt. `fixed` ("0:Once, 5:upon"),
+        `end_of_text` and `cfg_scale` are as in Checkpoint.canvas. No forward pass is made before the first iteration.
         """
         prompt = untrusted.text(prompt, "the prompt")
         if len(prompt) > MAX_PROMPT_CHARACTERS:
@@ -281,8 +284,9 @@ class Session:
         checkpoint = self.checkpoint()
         codes = None if picture is None else picture.codes
         asked, suffix = around.around(prompt) if prompt.strip() else (prompt, "")
+        controls = {"fixed": fixed, "end_of_text": end_of_text, "cfg_scale": cfg_scale}
         canvas = checkpoint.canvas(
-            asked, codes, **lengths, temperature=temperature, seed=_as_whole(seed), suffix=suffix
+            asked, codes, **lengths, temperature=temperature, seed=_as_whole(seed), suffix=suffix, **controls
         )
         return Decoding(self, checkpoint, settings, canvas, prompt, problem, picture, (asked, suffix))
 
@@ -317,6 +321,9 @@ class Session:
         if len(trace.prompt_ids) + trace.gen_length > checkpoint.context:
             raise ValueError(f"the trace is longer than {checkpoint.context}, the context of {self.model}")
         start = Start.of(trace, at_pass, changes)
+        asked = start.canvas.controls
+        controls = checkpoint.controls(asked.fixed, asked.end_of_text, asked.cfg_scale)
+        start = replace(start, canvas=replace(start.canvas, controls=controls))
         decoder = resume(settings or settings_of(trace.decoder), start)
         problem = known_problem(trace.prompt, record)
         return Decoding(
@@ -361,7 +368,7 @@ class Decoding:
         self._user = session.service.user(checkpoint)
         self._steps: list[Step] = []
         self._seconds: list[float | None] = []
-        self._pieces: dict[int, str] = {}
+        self._pieces: dict[int, str] = checkpoint.pieces({token for _, token in canvas.controls.fixed})
         self._branches: tuple[Branch, ...] = ()
         self._kept: dict[str, Any] = {}
         self._earlier = 0  # steps that another decoding made
@@ -378,7 +385,7 @@ class Decoding:
         known = measured if isinstance(measured, list) else []
         self._seconds = [_seconds(known, at) for at in range(len(start.steps))]
         shown = shown_ids(start.steps) | {edit.id for branch in start.branches for edit in branch.edits}
-        self._pieces = self._checkpoint.pieces(sorted(shown))
+        self._pieces |= self._checkpoint.pieces(sorted(shown))
         self._kept = {key: trace.extra[key] for key in ("record", "picture") if key in trace.extra}
 
     @property
@@ -460,13 +467,14 @@ class Decoding:
         return replace(trace, text=self._checkpoint.text(trace.output_ids), extra=self._extra())
 
     def _extra(self) -> dict[str, Any]:
-        """What a trace alone is to bring back: the record of a countdown or a sudoku (its board), or where the codes
-        of the picture stand in prompt_ids.
+        """What a trace alone is to bring back: the record of a countdown or a sudoku (its board) and of a word problem
+        whose answer is known, or where the codes of the picture stand in prompt_ids.
         """
         if self._branches:
             return self._kept
         if self.picture is None:
-            return {"record": dict(self.problem)} if self.problem.get("task") in _GENERATED else {}
+            known = self.problem.get("task") in _GENERATED or "answer" in self.problem
+            return {"record": dict(self.problem)} if known else {}
         rows, columns = self.picture.codes.shape
         offset = self._checkpoint.reader.offset
         first = next(n for n, token in enumerate(self.canvas.prompt_ids) if self._checkpoint.reader.is_code(token))

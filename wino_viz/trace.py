@@ -59,6 +59,7 @@ VERSION = 1
 # A trace is untrusted. These bounds are far above any real decoding (the models' context is 4,096 tokens).
 MAX_GEN_LENGTH = 8192
 MAX_STEPS = 65536
+MAX_PIECE = 1024  # characters of one token: a hostile one would be drawn thousands of times
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,7 @@ class Trace:
     `decoder` is {"name": ..., and its settings}. `pieces` maps token ids to their text as shown. `end_ids` are the
     ids that end an answer (end of text, end of turn). `timing` holds seconds and does not take part in `==`.
     `branches` say where it left another decoding, in the order of their passes: `decoder` made the passes after the last.
+    `fixed` are (position, id) that stood before the first pass: no pass drafts them or takes them back.
     """
 
     model: str
@@ -84,6 +86,7 @@ class Trace:
     end_ids: tuple[int, ...] = ()
     branches: tuple[Branch, ...] = ()
     timing: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    fixed: tuple[tuple[int, int], ...] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     # ---- derived figures
@@ -99,12 +102,12 @@ class Trace:
 
     @property
     def tokens_per_pass(self) -> float:
-        """Generated tokens (end of text included) per forward pass; 0.0 for a trace without steps."""
-        return self.gen_length / len(self.steps) if self.steps else 0.0
+        """Generated tokens (end of text included, fixed ones not) per forward pass; 0.0 for a trace without steps."""
+        return (self.gen_length - len(self.fixed)) / len(self.steps) if self.steps else 0.0
 
     @property
     def step_reduction(self) -> float:
-        """gen_length over forward passes: how many times fewer passes than one token a pass."""
+        """Generated tokens over forward passes: how many times fewer passes than one token a pass."""
         return self.tokens_per_pass
 
     @property
@@ -115,7 +118,7 @@ class Trace:
         """The generated part's ids (gen_length of them) before the first pass and after each, with what was changed by
         hand after it.
         """
-        canvas = [self.mask_id] * self.gen_length
+        canvas = self._before()
         for number, step in enumerate([None, *self.steps]):
             if step is not None:
                 self._apply(step, canvas)
@@ -131,10 +134,21 @@ class Trace:
         """The decoder that made pass `number`, from 1, with its settings."""
         return next((branch.decoder for branch in self.branches if number <= branch.at_pass), self.decoder)
 
+    def _before(self) -> list[int]:
+        """The canvas before the first pass."""
+        canvas = [self.mask_id] * self.gen_length
+        for position, token in self.fixed:
+            canvas[position] = token
+        return canvas
+
     # ---- JSON
 
     def header(self) -> dict[str, Any]:
         """Everything that is known before the first pass, JSON-ready: what a player needs to draw an empty canvas."""
+        fixed: dict[str, Any] = {}
+        if self.fixed:
+            fixed["fixed"] = [list(pair) for pair in self.fixed]
+            fixed["pieces"] = {str(token): self.pieces[token] for _, token in self.fixed}
         return {
             **self.extra,
             **({"branches": [branch.to_dict() for branch in self.branches]} if self.branches else {}),
@@ -148,6 +162,7 @@ class Trace:
             "end_ids": list(self.end_ids),
             "prompt": self.prompt,
             "prompt_ids": list(self.prompt_ids),
+            **fixed,
         }
 
     def to_dict(self) -> dict[str, Any]:
@@ -197,6 +212,9 @@ class Trace:
         branches = untrusted.sequence(data.get("branches", []), "branches")
         if len(branches) > MAX_BRANCHES:
             raise TraceError(f"branches must be at most {MAX_BRANCHES}, not {len(branches)}")
+        for key, piece in pieces.items():
+            if isinstance(piece, str) and len(piece) > MAX_PIECE:
+                raise TraceError(f"pieces: the text of token {untrusted.described(key)} is longer than {MAX_PIECE}")
         trace = cls(
             model=untrusted.text(data.get("model"), "model"),
             decoder=decoder,
@@ -212,6 +230,10 @@ class Trace:
             text=untrusted.text(data.get("text"), "text"),
             branches=tuple(Branch.from_dict(branch, f"branch {n}") for n, branch in enumerate(branches, start=1)),
             timing=untrusted.anything(untrusted.mapping(data.get("timing", {}), "timing"), "timing"),
+            fixed=tuple(
+                (untrusted.natural(position, "fixed"), untrusted.natural(token, "fixed"))
+                for position, token in untrusted.rows(data.get("fixed", []), 2, "fixed")
+            ),
             extra=untrusted.unknown_keys(data, _KEYS, "the trace"),
         )
         trace.check()
@@ -225,8 +247,9 @@ class Trace:
             raise TraceError(f"block_length {self.block_length} does not divide gen_length {self.gen_length}")
         if len(self.prompt_ids) > MAX_GEN_LENGTH:
             raise TraceError(f"prompt_ids holds {len(self.prompt_ids)} tokens, more than {MAX_GEN_LENGTH}")
+        self._check_fixed()
         self._check_branches()
-        canvas = [self.mask_id] * self.gen_length
+        canvas = self._before()
         for number, step in enumerate([None, *self.steps]):
             if step is not None:
                 self._check_step(step, f"step {number}", canvas)
@@ -235,6 +258,18 @@ class Trace:
                 canvas[edit.position] = edit.id
         if tuple(canvas) != self.output_ids:
             raise TraceError("output_ids are not what the steps lead to")
+
+    def _check_fixed(self) -> None:
+        seen: set[int] = set()
+        for position, token in self.fixed:
+            self._check_position(position, "fixed")
+            if position in seen:
+                raise TraceError(f"fixed: position {position} is named twice")
+            seen.add(position)
+            if token == self.mask_id:
+                raise TraceError(f"fixed: the mask itself stands at position {position}")
+            if token not in self.pieces:
+                raise TraceError(f"fixed: token {token} has no text in pieces")
 
     def _apply(self, step: Step, canvas: list[int]) -> None:
         for token in step.drafted:
@@ -253,6 +288,8 @@ class Trace:
             seen: set[int] = set()
             for edit in branch.edits:
                 self._check_position(edit.position, f"{where}: edits")
+                if any(edit.position == position for position, _ in self.fixed):
+                    raise TraceError(f"{where}: position {edit.position} is fixed, but edited")
                 if edit.position in seen:
                     raise TraceError(f"{where}: position {edit.position} is edited twice")
                 seen.add(edit.position)
@@ -272,7 +309,10 @@ class Trace:
         for token in step.drafted:
             if token.id == self.mask_id:
                 raise TraceError(f"{where}: the mask itself is drafted at position {token.position}")
+        fixed = {position for position, _ in self.fixed}
         for token in step.remasked:
+            if token.position in fixed:
+                raise TraceError(f"{where}: position {token.position} is fixed, but remasked")
             if canvas[token.position] != token.id:
                 raise TraceError(f"{where}: position {token.position} does not hold the token that is remasked")
         for position in step.alternatives:

@@ -98,12 +98,15 @@ def answers_seconds(model: str, decoder: Any) -> int:
     """For how long a decoding asks for the GPU: one pass per token at most, or fewer where the decoder places several."""
     per_pass = getattr(decoder.settings, "tokens_per_step", 1)
     passes = -(-len(decoder.canvas) // per_pass)
-    return _seconds(model, passes, len(decoder.request().ids))
+    request = decoder.request()
+    return _seconds(model, passes * request.sequences, len(request.ids))
 
 
 def predict_seconds(model: str, forwards: Sequence[Forward]) -> int:
     """The same for single passes."""
-    return _seconds(model, len(forwards), max(len(forward.ids) for forward in forwards))
+    return _seconds(
+        model, sum(forward.sequences for forward in forwards), max(len(forward.ids) for forward in forwards)
+    )
 
 
 def _seconds(model: str, passes: int, tokens: int) -> int:

@@ -152,7 +152,8 @@ function installPage() {
   document.addEventListener("blur", keepEmpty, true);
   window.winoPage = {
     notice: showNotice, figures: showFigures, mask: showMask, onRun, onRefused, onStop, afterStop, showRun, fold: showFold,
-    picture: showPicture, bring: showInput, chips: showChips, words: showWords, onPictureRun, take: showTake, plant: showPlant,
+    picture: showPicture, bring: showInput, chips: showChips, words: showWords, onPictureRun, take: showTake, followLink, upload: showUpload,
+    plant: showPlant,
     chart: showChart, progress: showProgress, reported: showReported, loadPlotly,
   };
 }

@@ -1,6 +1,6 @@
 // “Take it with you”: a button that opens four others, each of which makes a file of what the player shows.
 //
-// data: {follows: the player's id}, and after a request also {id, name, type, data: base64} or {id, error}. The server makes the
+// data: {follows: the player's id}, perhaps link (what “Copy link” needs, see link.js), and after a request also {id, name, type, data: base64} or {id, error}. The server makes the
 // files: trigger("click", {id, kind, pass, dark, narrow, message}) asks for one.
 
 const FILES = [
@@ -14,12 +14,12 @@ const WAIT = "This works as soon as the run is over.";
 
 function showTake(element, data, trigger) {
   if (!data) return;
-  element.winoTake ??= new TakeMenu(element, String(data.follows), trigger);
+  element.winoTake ??= new TakeMenu(element, String(data.follows), trigger, data.link);
   element.winoTake.answer(data);
 }
 
 class TakeMenu {
-  constructor(element, follows, trigger) {
+  constructor(element, follows, trigger, link) {
     this.follows = follows;
     this.trigger = trigger;
     this.asked = null; // {id, kind} of the file that is being made
@@ -41,7 +41,9 @@ class TakeMenu {
       this.list.append(item);
       return { kind, item, words: item.lastChild };
     });
-    element.append(this.button, this.list, this.status);
+    const buttons = part("div", "take-buttons");
+    buttons.append(...(link ? [new CopyLink(this, link).button] : []), this.button);
+    element.append(buttons, this.list, this.status);
     this.button.addEventListener("click", () => this.open(this.list.hidden));
     element.addEventListener("keydown", (event) => {
       if (event.key !== "Escape" || this.list.hidden) return;
@@ -74,9 +76,14 @@ class TakeMenu {
     else if (this.status.textContent === WAIT) this.status.textContent = "";
   }
 
+  // The player's last message.
+  get message() {
+    return document.querySelector(`#${this.follows} .wino-player`)?.lastMessage?.() ?? "";
+  }
+
   take(kind) {
     if (this.asked) return;
-    const message = document.querySelector(`#${this.follows} .wino-player`)?.lastMessage?.() ?? "";
+    const { message } = this;
     if (this.state.live || !hasTrace(message)) {
       this.status.textContent = this.state.live ? WAIT : "There is nothing to take yet: run something first.";
       return;

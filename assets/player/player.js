@@ -152,8 +152,12 @@ class Player {
     this._built(lane);
   }
 
-  _arrive(fresh, { at, play }) {
+  _arrive(fresh, { at, play, token }) {
     if (fresh) this.follow = false;
+    if (fresh && isNatural(token) && token < (this.lanes[0].replay?.tokens ?? 0)) {
+      this.inspected = { lane: this.lanes[0], position: token, kind: "pin" };
+      this.pinned = true;
+    }
     if (fresh && isNatural(at)) this.k = at;
     else if (this.follow) this.k = this.passes;
     this.k = Math.min(this.k, this.passes);
@@ -353,6 +357,7 @@ class Player {
     this.root.classList.toggle("wp-unverified", drawn.length > 0 && !drawn.some((lane) => lane.replay.verifies));
 
     const replays = drawn.map((lane) => lane.replay);
+    this.root.classList.toggle("wp-has-fixed", replays.some((replay) => replay.fixed.size > 0));
     const key = [this.plotWidth, ...replays.map((replay) => replay.passes)].join();
     if (key !== this.timelineKey) {
       this.timelineKey = key;
@@ -369,7 +374,8 @@ class Player {
 
   get state() {
     const { run, k: pass, passes, playing, live, follow: following } = this;
-    return { run, pass, passes, playing, live, following };
+    const pinned = this.pinned ? this.inspected.position : null;
+    return { run, pass, passes, pinned, playing, live, following };
   }
 
   // Room for so many lanes; measured anew only when their number or the width has changed.
@@ -431,14 +437,14 @@ class Player {
 
   _drawCounters(lane, frame, k) {
     const { replay } = lane;
-    const placed = frame.ids.filter((id) => id !== MASKED).length;
+    const placed = frame.ids.filter((id) => id !== MASKED).length - replay.fixed.size;
     const now = frame.revoked.size;
     const seconds = replay.secondsUpTo(k);
-    const whole = !lane.live && placed === replay.tokens;
+    const whole = !lane.live && placed === replay.generated;
     lane.counters.passes.textContent = `${k} of ${lane.live ? `${replay.passes}…` : replay.passes}`;
     lane.counters.rate.textContent = k ? (placed / k).toFixed(1) : "–";
     lane.counters.reduction.textContent = replay.finalIds && !replay.finalIds.includes(MASKED)
-      ? `${(replay.tokens / replay.passes).toFixed(1)}×` : whole ? `${(replay.tokens / k).toFixed(1)}×` : "–";
+      ? `${(replay.generated / replay.passes).toFixed(1)}×` : whole ? `${(replay.generated / k).toFixed(1)}×` : "–";
     lane.counters.revoked.textContent = String(replay.revocationsUpTo(k));
     lane.counters.revoked.nextSibling.textContent = now ? `taken back, ${now} now` : "taken back";
     lane.counters.time.textContent = seconds === null ? "–" : seconds < 10 ? `${seconds.toFixed(2)} s` : `${seconds.toFixed(1)} s`;

@@ -48,6 +48,15 @@ function readBranches({ branches = [] }, tokens) {
   });
 }
 
+// [position, id] of what stands before the first pass, as a map.
+function readFixed(rows, tokens) {
+  need(Array.isArray(rows), '"fixed" is not a list');
+  for (const row of rows) {
+    need(Array.isArray(row) && row.length === 2 && row.every(isNatural) && row[0] < tokens, '"fixed" holds a wrong row');
+  }
+  return new Map(rows);
+}
+
 class Replay {
   constructor(header, pieces) {
     need(isObject(header), "there is no trace in it");
@@ -78,6 +87,7 @@ class Replay {
     this.seconds = []; // model seconds of each pass, null where not measured
     this.totalSeconds = null;
     this.finalIds = null; // the canvas at the end, once the whole trace is known
+    this.fixed = readFixed(header.fixed ?? [], this.tokens);
     this._cache = this._blank();
     this.addPieces(pieces ?? {});
   }
@@ -130,6 +140,11 @@ class Replay {
     return this.branches.length ? isProbability(this.decoderOf(k).tau2) : this.verifies;
   }
 
+  // How many tokens the model places.
+  get generated() {
+    return this.tokens - this.fixed.size;
+  }
+
   addPieces(pieces) {
     need(isObject(pieces), "the pieces are not an object");
     for (const [id, text] of Object.entries(pieces)) {
@@ -166,7 +181,7 @@ class Replay {
   }
 
   // How things stand after pass k (0: before the first). `states` holds one of masked, drafted, verified, remasked,
-  // placed for each position; `revoked` the ids that pass k took back; `marks` the positions that were changed by hand:
+  // placed, fixed for each position; `revoked` the ids that pass k took back; `marks` the positions that were changed by hand:
   // "planted" while that token stands, "site" from then on.
   frame(k) {
     const cache = this._cache.pass <= k ? this._cache : this._blank();
@@ -200,13 +215,19 @@ class Replay {
       states[position] = id === MASKED ? "masked" : "placed";
       revoked.delete(position);
     }
+    for (const position of this.fixed.keys()) states[position] = "fixed";
     return { pass: k, step, ids, states, revoked, marks: new Map(cache.marks), current: step ? step.block : 0 };
   }
 
   _blank() {
-    const cache = { pass: 0, ids: new Array(this.tokens).fill(MASKED), marks: new Map() };
+    const cache = { pass: 0, ids: this._before(), marks: new Map() };
     this._edit(cache, 0);
     return cache;
+  }
+
+  // The ids before the first pass.
+  _before() {
+    return Array.from({ length: this.tokens }, (_, position) => this.fixed.get(position) ?? MASKED);
   }
 
   _edit(cache, pass) {

@@ -6,6 +6,7 @@ const STATE_WORDS = {
   verified: "passed verification in this pass",
   remasked: "taken back in this pass",
   placed: "placed earlier",
+  fixed: "fixed from the start",
 };
 
 const plural = (count, one, many) => `${count} ${count === 1 ? one : many ?? `${one}s`}`;
@@ -120,9 +121,12 @@ function gapWords({ gap }) {
 
 function passSentence(replay, k) {
   if (k === 0) {
-    const masked = [`Before the first pass: all ${replay.tokens} tokens are masked.`, ...branchWords(replay, 0)].join(" ");
-    return replay.finalIds ? `${masked} The model doesn’t know how long their texts will be; here each mask is drawn as ` +
-      "wide as what will stand there, so that nothing moves." : masked;
+    const how = replay.fixed.size ? `${plural(replay.fixed.size, "token")} of ${replay.tokens} stand already, all others are masked`
+      : `all ${replay.tokens} tokens are masked`;
+    const masked = [`Before the first pass: ${how}.`, ...branchWords(replay, 0)].join(" ");
+    const drawn = "The model doesn’t know how long their texts will be; here each mask is drawn as wide as what will stand there, " +
+      "so that nothing moves.";
+    return [masked, replay.finalIds ? drawn : "", ...controlWords(replay)].filter(Boolean).join(" ");
   }
   const step = replay.steps[k - 1];
   const parts = [];
@@ -159,6 +163,16 @@ function branchWords(replay, k) {
   return [changes.length ? `Then, by hand, ${changes.join(", ")}${more}.` : "", from];
 }
 
+// What a person asked for beside the decoder.
+function controlWords({ decoder }) {
+  const scale = decoder.cfg_scale;
+  const words = [];
+  if (Number.isFinite(scale) && scale > 0) words.push(`Guidance ${number(scale)}: each pass is made with and without the prompt.`);
+  if (decoder.end_of_text === "last") words.push("Ends of the text wait until their block proposes nothing else.");
+  if (decoder.end_of_text === "never") words.push("The end of the text is left out of the choice.");
+  return words;
+}
+
 function revokedWords(replay, step) {
   const groups = [];
   for (const [position, id] of [...step.remasked].sort((a, b) => a[0] - b[0])) {
@@ -180,14 +194,15 @@ function revokedWords(replay, step) {
 function limitWords(replay, step) {
   const bar = draftThreshold(step.decoder);
   const tau2 = step.decoder.tau2;
+  const nothing = replay.decoder.end_of_text === "last" ? "No word" : "Nothing"; // an end of the text may have waited
   const sentences = [];
   for (const limit of step.limits) {
     if (limit === "forced_draft" && bar) {
-      sentences.push(`Nothing was ${bar.above}\u00a0${number(bar.value)}, so only the most confident token was drafted.`);
+      sentences.push(`${nothing} was ${bar.above}\u00a0${number(bar.value)}, so only the most confident token was drafted.`);
     } else if (limit === "forced_draft" && step.decoder.name === "factor") {
-      sentences.push("Nothing was sure enough, so only the most confident token was drafted.");
+      sentences.push(`${nothing} was sure enough, so only the most confident token was drafted.`);
     } else if (limit === "draft_cap" && bar) {
-      const held = step.considered.filter(([, , p]) => bar.passes(p)).length;
+      const held = step.considered.filter((row) => bar.passes(row[2]) && !mustWait(replay, step, row[1])).length;
       sentences.push(`The draft cap of ${step.drafted.length} held back ${held} more.`);
     } else if (limit === "remask_limit" || limit === "single_draft") {
       const taken = new Set(step.remasked.map(([position]) => position));
@@ -233,6 +248,11 @@ function rankWords(bar, p) {
     : `: rank ${bar.rank} of that pass, not at least ${bar.words}, but the last one left goes with the others`;
 }
 
+// Does a token that a pass proposes have to wait because it ends the text and the pass placed words?
+function mustWait({ decoder, endIds }, step, id) {
+  return decoder.end_of_text === "last" && endIds.has(id) && step.drafted.some(([, drafted]) => !endIds.has(drafted));
+}
+
 function maskedSentence(replay, position, frame, leaning) {
   const block = Math.floor(position / replay.blockLength);
   if (frame.pass === 0) return "Nothing has been predicted yet.";
@@ -241,6 +261,9 @@ function maskedSentence(replay, position, frame, leaning) {
     return `Waiting: block ${block + 1} starts when block ${frame.current + 1} is complete${early}.`;
   }
   if (!leaning || leaning.pass !== frame.pass) return "";
+  if (mustWait(replay, frame.step, leaning.id)) {
+    return "Stays masked: an end of the text waits until its block proposes nothing else.";
+  }
   const bar = draftThreshold(frame.step.decoder);
   if (!bar) {
     const ranked = rankBar(replay, frame.step, position);
@@ -270,6 +293,7 @@ function cardContent(replay, position, k) {
   let bars = null;
   if (frame.ids[position] !== MASKED) {
     title = tokenName(replay, frame.ids[position]);
+    if (state === "fixed") lines.push("It stood before the first pass: the model reads it, and no pass drafts it or takes it back.");
     if (plant) lines.push(plantSentence(replay, plant));
     if (draft) lines.push(draftSentence(replay, draft, position));
     const checks = events.filter((event) => event.kind === "verified" && event.pass > placing?.pass);
@@ -282,10 +306,11 @@ function cardContent(replay, position, k) {
       if (latest.pass === k && tau2 !== undefined && latest.p < tau2) {
         lines.push(`Below τ2\u00a0${number(tau2)} in this pass, but it stays: the pass had reached its limit.`);
       }
-    } else if (!replay.verifiesIn(plant ? k + 1 : k)) {
+    } else if (state === "fixed") bars = null;
+    else if (!replay.verifiesIn(plant ? k + 1 : k)) {
       lines.push("This decoder never checks a token again: what is placed stays.");
     } else if (state === "drafted" || plant?.pass === k) lines.push("It is verified from the next pass on.");
-    const chosen = events.findLast((event) => event.kind === "drafted");
+    const chosen = state === "fixed" ? null : events.findLast((event) => event.kind === "drafted");
     if (chosen) bars = { pass: chosen.pass, title: `The model’s first choices there in pass ${chosen.pass}`, chosen: chosen.id };
   } else if (state === "remasked") {
     const revoked = decisive.at(-1);

@@ -7,6 +7,7 @@ for step, seconds in decode(decoder, denoiser):
 """
 
 from wino_viz.decoding.base import NO_TOKEN, Canvas, Decoder, Denoiser, Forward, Predictions, Settings
+from wino_viz.decoding.controls import Controls
 from wino_viz.decoding.drive import TimedStep, decode, decode_many, record
 from wino_viz.decoding.factor import FactorSettings
 from wino_viz.decoding.prophet import ProphetSettings
@@ -20,6 +21,7 @@ __all__ = [
     "DECODERS",
     "NO_TOKEN",
     "Canvas",
+    "Controls",
     "Decoder",
     "Denoiser",
     "FactorSettings",

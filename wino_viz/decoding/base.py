@@ -18,8 +18,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from wino_viz.decoding.checks import check_number, check_whole
+from wino_viz.decoding.controls import Controls
 from wino_viz.trace import MAX_GEN_LENGTH, Step
-from wino_viz.untrusted import described
 
 NO_TOKEN = -1  # in Forward.given: this row judges no token
 
@@ -42,6 +43,9 @@ class Forward:
                                 The same object is passed again while it does not change, so drivers may cache it.
     temperature    >= 0         0 chooses the arg-max; above 0 the choice is sampled with Gumbel noise
     seed           int          of this pass's noise; the same seed, device and input give the same choice
+    guidance       >= 0         above 0 the pass is made a second time with the first `prompt_length` ids masked, and the
+                                logits are without + (guidance + 1) * (with - without)
+    banned         ids          that are left out of the choice and of the probabilities, as the mask is
     """
 
     ids: np.ndarray
@@ -51,6 +55,14 @@ class Forward:
     attention: np.ndarray | None = None
     temperature: float = 0.0
     seed: int = 0
+    guidance: float = 0.0
+    prompt_length: int = 0
+    banned: tuple[int, ...] = ()
+
+    @property
+    def sequences(self) -> int:
+        """How many sequences go through the model for it."""
+        return 2 if self.guidance else 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,6 +119,7 @@ class Canvas:
     block_length  tokens per block; blocks are finished from left to right
     temperature   >= 0; 0 is exact arg-max
     seed          0 or more; of the noise (temperature above 0) and of random remasking
+    controls      words that are fixed, when the text may end, guidance: see controls.py
     """
 
     prompt_ids: Sequence[int] = field(repr=False)
@@ -115,6 +128,7 @@ class Canvas:
     block_length: int = 64
     temperature: float = 0.0
     seed: int = 0
+    controls: Controls = Controls()  # noqa: RUF009 (frozen)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "prompt_ids", tuple(map(int, self.prompt_ids)))
@@ -129,6 +143,7 @@ class Canvas:
             )
         check_number("temperature", self.temperature, 0, MAX_TEMPERATURE)
         check_whole("seed", self.seed, 0, MAX_SEED)
+        self.controls.check(self.gen_length, self.mask_id)
 
 
 def _divisors(n: int) -> str:
@@ -145,23 +160,3 @@ class Settings(Protocol):
 
     def to_dict(self) -> dict[str, Any]:
         """The trace's "decoder" entry: {"name": ..., and every setting}."""
-
-
-def check_whole(name: str, value: object, low: int, high: int | None = None) -> None:
-    """Raises ValueError unless `value` is a whole number from `low` to `high` (None: no upper bound)."""
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    if not (whole and low <= value and (high is None or value <= high)):
-        allowed = f"at least {low}" if high is None else f"{low} to {high}"
-        raise ValueError(f"{name} must be a whole number, {allowed}, not {described(value)}")
-
-
-def check_number(name: str, value: object, low: float, high: float) -> None:
-    """Raises ValueError unless `value` is a number from `low` to `high`."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-        raise ValueError(f"{name} must be a number, {low} to {high}, not {described(value)}")
-
-
-def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
-    """Raises ValueError unless `value` is one of `choices`."""
-    if value not in choices:
-        raise ValueError(f"{name} must be {' or '.join(choices)}, not {described(value)}")

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from wino_viz.decoding.base import NO_TOKEN, Canvas, Forward, Predictions
+from wino_viz.decoding.controls import LAST, NEVER, hold_back
 from wino_viz.trace import Step, Token
 
 
@@ -31,8 +32,13 @@ class BlockDecoder:
         self._sequence = np.full(self.prompt_length + self.gen_length, self.mask_id, dtype=np.int64)
         self._sequence[: self.prompt_length] = canvas.prompt_ids
         self._tokens = self._sequence[self.prompt_length :]  # (gen_length,), a view
+        self.controls = canvas.controls
+        self._is_fixed = np.zeros(self.gen_length, dtype=bool)
+        for position, token in self.controls.fixed:
+            self._tokens[position], self._is_fixed[position] = token, True
         self._pending: Forward | None = None
         self._enter_block(0)
+        self._leave_filled_blocks()
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """A copy that went to another process: its tokens are part of its sequence, as they were, and may be written."""
@@ -73,9 +79,12 @@ class BlockDecoder:
         step = self._apply(predictions)
         self.passes += 1
         self._pending = None
-        while self.span.start < self.gen_length and not len(self._masked()):
-            self._enter_block(self.block + 1)  # more than once where a pass filled later blocks, too
+        self._leave_filled_blocks()
         return step
+
+    def _leave_filled_blocks(self) -> None:
+        while self.span.start < self.gen_length and not len(self._masked()):
+            self._enter_block(self.block + 1)  # more than once where a pass filled later blocks, or all of one is fixed
 
     def _next_request(self) -> Forward:
         raise NotImplementedError
@@ -94,9 +103,25 @@ class BlockDecoder:
     def _forward(self, ids: np.ndarray, rows: np.ndarray, given: np.ndarray | None = None, **shadow: Any) -> Forward:
         """A request of this pass, with its temperature and noise."""
         given = np.full(len(rows), NO_TOKEN, dtype=np.int64) if given is None else given
+        about: dict[str, Any] = dict(shadow)
         if self.temperature > 0:
-            return Forward(ids, rows, given, temperature=self.temperature, seed=self._pass_seed(), **shadow)
-        return Forward(ids, rows, given, **shadow)
+            about |= {"temperature": self.temperature, "seed": self._pass_seed()}
+        if self.controls.cfg_scale:
+            about |= {"guidance": self.controls.cfg_scale, "prompt_length": self.prompt_length}
+        if self.controls.end_of_text == NEVER:
+            about["banned"] = tuple(self.controls.banned_ids)
+        return Forward(ids, rows, given, **about)
+
+    def _ranked_by(self, predictions: Predictions) -> np.ndarray:
+        """(n,) the confidences by which to choose among the masks of the block, whose rows come first.
+
+        The model's own, but that ends of the text may have to wait (`Controls.end_of_text`).
+        """
+        count = len(self._masked())
+        confidence = predictions.confidence[:count]
+        if self.controls.end_of_text != LAST:
+            return confidence
+        return hold_back(predictions.ids[:count], confidence, self.controls.end_ids)
 
     def _pass_seed(self) -> int:
         """A seed for this pass alone, the same whenever the decoding is repeated."""

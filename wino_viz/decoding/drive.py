@@ -79,13 +79,18 @@ def record(
 ) -> Trace:
     """The trace of a decoding that `settings` made on `canvas`, finished or not.
 
-    prompt and text are the words as shown; pieces holds the text of every id in `shown_ids(steps)` (more is allowed);
-    branches say where the steps left another decoding. Raises TraceError where the steps could not have happened or a
-    piece is missing.
+    prompt and text are the words as shown; pieces holds the text of every id in `shown_ids(steps)` and of every fixed one
+    (more is allowed); branches say where the steps left another decoding. Raises TraceError where the steps could not have
+    happened or a piece is missing.
     """
     trace = Trace(
         model=model,
-        decoder={**settings.to_dict(), "temperature": canvas.temperature, "seed": canvas.seed},
+        decoder={
+            **settings.to_dict(),
+            "temperature": canvas.temperature,
+            "seed": canvas.seed,
+            **canvas.controls.to_dict(),
+        },
         gen_length=canvas.gen_length,
         block_length=canvas.block_length,
         mask_id=canvas.mask_id,
@@ -98,6 +103,7 @@ def record(
         end_ids=tuple(end_ids),
         branches=tuple(branches),
         timing=dict(timing or {}),
+        fixed=tuple(canvas.controls.fixed),
     )
     *_, output_ids = trace.canvases()
     trace = replace(trace, output_ids=output_ids)

@@ -54,7 +54,7 @@ class FactorDecoder(BlockDecoder):
         return self._forward(self._sequence.copy(), self.prompt_length + self._masked())
 
     def _apply(self, predictions: Predictions) -> Step:
-        chosen = choose_ranks(predictions.confidence, self.settings.f)
+        chosen = choose_ranks(self._ranked_by(predictions), self.settings.f)
         forced = len(chosen) == 1 and predictions.confidence[chosen[0]] < bars(1, self.settings.f)[0]
         draft = self._draft(self._masked(), chosen, predictions)
         return Step(self.block, **draft._asdict(), limits=(FORCED_DRAFT,) if forced else ())

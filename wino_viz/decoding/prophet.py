@@ -109,7 +109,7 @@ class ProphetDecoder(BlockDecoder):
             )
             chosen = np.arange(len(masked))
         else:
-            chosen = most_confident(predictions.confidence[: len(self._masked())], 1)
+            chosen = most_confident(self._ranked_by(predictions), 1)
         draft = self._draft(masked, chosen, predictions)
         why = {"gap": gap, "gap_needed": needed, "answer": [answer.start, answer.stop]}
         return Step(self.block, **draft._asdict(), extra=why)

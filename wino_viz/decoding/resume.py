@@ -15,7 +15,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from wino_viz.decoding.base import Canvas, Decoder, Settings, check_whole
+from wino_viz.decoding.base import Canvas, Decoder, Settings
+from wino_viz.decoding.checks import check_whole
+from wino_viz.decoding.controls import FREE, Controls
 from wino_viz.decoding.spec import DECODERS
 from wino_viz.trace import Branch, Edit, Step, Trace
 from wino_viz.untrusted import described
@@ -48,6 +50,8 @@ class Start:
         for position, token in (edits or {}).items():
             check_whole("a position", position, 0, trace.gen_length - 1)
             check_whole("a token", token, 0)
+            if position in dict(trace.fixed):
+                raise ValueError(f"position {position} was fixed before the first pass: it can't be changed")
             if tokens[position] == token:
                 raise ValueError(f"position {position} {_holds(token == trace.mask_id)}: nothing would change")
             tokens[position] = token
@@ -72,7 +76,14 @@ def resume(settings: Settings, start: Start) -> Decoder:
 def canvas_of(trace: Trace) -> Canvas:
     """The work that a trace did; ValueError with one sentence where none could have done it."""
     noise = {key: trace.decoder.get(key, 0) for key in ("temperature", "seed")}
-    return Canvas(trace.prompt_ids, trace.mask_id, trace.gen_length, trace.block_length, **noise)
+    controls = Controls(
+        fixed=trace.fixed,
+        end_of_text=trace.decoder.get("end_of_text", FREE),
+        cfg_scale=trace.decoder.get("cfg_scale", 0.0),
+        end_ids=trace.end_ids,
+        banned_ids=trace.end_ids,  # a checkpoint knows which of them end a turn only
+    )
+    return Canvas(trace.prompt_ids, trace.mask_id, trace.gen_length, trace.block_length, **noise, controls=controls)
 
 
 def settings_of(decoder: Mapping[str, Any]) -> Settings:

@@ -13,8 +13,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from wino_viz.decoding.base import LOW_CONFIDENCE, RANDOM, Canvas, Forward, Predictions, check_choice, check_whole
+from wino_viz.decoding.base import LOW_CONFIDENCE, RANDOM, Canvas, Forward, Predictions
 from wino_viz.decoding.blocks import BlockDecoder, most_confident
+from wino_viz.decoding.checks import check_choice, check_whole
 from wino_viz.trace import Step
 
 REMASKING = (LOW_CONFIDENCE, RANDOM)  # LLaDA's name for the choice of what stays masked
@@ -63,5 +64,5 @@ class StandardDecoder(BlockDecoder):
             # A generator of this pass alone: what is drawn does not depend on what was drawn before.
             chosen = np.random.default_rng((self.seed, self.passes)).permutation(len(masked))[:count]
         else:
-            chosen = most_confident(predictions.confidence, count)
+            chosen = most_confident(self._ranked_by(predictions), count)
         return Step(self.block, **self._draft(masked, chosen, predictions)._asdict())

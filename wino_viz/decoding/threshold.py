@@ -50,9 +50,10 @@ class ThresholdDecoder(BlockDecoder):
         return self._forward(self._sequence.copy(), self.prompt_length + self._masked())
 
     def _apply(self, predictions: Predictions) -> Step:
-        chosen = np.flatnonzero(predictions.confidence >= self.settings.tau)
+        confidence = self._ranked_by(predictions)
+        chosen = np.flatnonzero(confidence >= self.settings.tau)
         forced = not len(chosen)
         if forced:
-            chosen = most_confident(predictions.confidence, 1)
+            chosen = most_confident(confidence, 1)
         draft = self._draft(self._masked(), chosen, predictions)
         return Step(self.block, **draft._asdict(), limits=(FORCED_DRAFT,) if forced else ())

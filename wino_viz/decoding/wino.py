@@ -97,8 +97,8 @@ class WinoDecoder(BlockDecoder):
             self._last_drafts = len(last.drafted)
 
     def _placed(self) -> np.ndarray:
-        """(n,) the positions of the current block that hold a token: those that the shadow judges."""
-        return self.span.start + np.flatnonzero(self._tokens[self.span] != self.mask_id)
+        """(n,) the positions of the current block whose token a pass drafted: those that the shadow judges."""
+        return self.span.start + np.flatnonzero((self._tokens[self.span] != self.mask_id) & ~self._is_fixed[self.span])
 
     def _next_request(self) -> Forward:
         masked, placed = self._masked(), self._placed()
@@ -116,7 +116,7 @@ class WinoDecoder(BlockDecoder):
         masked, placed = self._masked(), self._placed()
         judged = predictions.given_probability[len(masked) :]
         placed_ids = self._tokens[placed].tolist()
-        chosen, draft_limits = choose_drafts(predictions.confidence[: len(masked)], self.settings)
+        chosen, draft_limits = choose_drafts(self._ranked_by(predictions), self.settings)
         revoked, remask_limits = choose_remasks(judged, self.settings.tau2, len(chosen), self._last_drafts)
 
         draft = self._draft(masked, chosen, predictions)

@@ -19,7 +19,7 @@ from wino_viz.drawing.board import board_cells, cell_places, draw_board, faulty_
 from wino_viz.drawing.flow import BlockFlow, Item
 from wino_viz.drawing.fonts import Letters, check_font
 from wino_viz.drawing.marks import PLANTED, PLANTED_WORDS, draw_mark
-from wino_viz.drawing.replay import MASKED, REMASKED, STATE_WORDS, VERIFIED, Frame, block_range, frames, verifies
+from wino_viz.drawing.replay import FIXED, MASKED, REMASKED, STATE_WORDS, VERIFIED, Frame, block_range, frames, verifies
 from wino_viz.drawing.shapes import bar, box
 from wino_viz.drawing.theme import theme
 from wino_viz.drawing.timeline import Timeline
@@ -195,6 +195,7 @@ class FramePainter:
 
     def _legend_rows(self) -> list[list[str]]:
         states = [s for s in STATE_WORDS if verifies(self.trace) or s not in (VERIFIED, REMASKED)]
+        states = [s for s in states if self.trace.fixed or s != FIXED]
         states += [PLANTED] if self.frames[-1].marks else []
         rows: list[list[str]] = [[]]
         left = 0

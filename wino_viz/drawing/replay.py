@@ -8,13 +8,15 @@ from dataclasses import dataclass, field
 
 from wino_viz.trace import Step, Trace
 
-MASKED, DRAFTED, VERIFIED, REMASKED, PLACED = STATES = ("masked", "drafted", "verified", "remasked", "placed")
+STATES = ("masked", "drafted", "verified", "remasked", "placed", "fixed")
+MASKED, DRAFTED, VERIFIED, REMASKED, PLACED, FIXED = STATES
 STATE_WORDS = {
     MASKED: "masked",
     DRAFTED: "drafted in this pass",
     VERIFIED: "passed verification",
     REMASKED: "taken back, masked again",
     PLACED: "placed earlier",
+    FIXED: "fixed from the start",
 }
 BREAK = "↵"  # how a line break is written
 FEWEST_ENDS = 3  # a shorter tail of end of text is not folded
@@ -29,7 +31,7 @@ class Frame:
 
     `ids` and `states` have one entry per position (ids of masked positions are None); `revoked` holds the ids that this
     pass took back, by position; `marks` the positions that were changed by hand: "planted" while that token stands, "site"
-    from then on. `placed` counts standing tokens, `revocations` those taken back up to here.
+    from then on. `placed` counts standing tokens but those that were fixed, `revocations` those taken back up to here.
     """
 
     number: int
@@ -47,7 +49,8 @@ class Frame:
 
     @property
     def placed(self) -> int:
-        return sum(token is not None for token in self.ids)
+        standing = zip(self.ids, self.states, strict=True)
+        return sum(token is not None and state != FIXED for token, state in standing)
 
 
 def frames(trace: Trace) -> Iterator[Frame]:
@@ -77,6 +80,8 @@ def frames(trace: Trace) -> Iterator[Frame]:
             states[position] = MASKED if token == trace.mask_id else PLACED
             marks[position] = "site" if token == trace.mask_id else "planted"
             revoked.pop(position, None)
+        for position, _ in trace.fixed:
+            states[position] = FIXED
         yield Frame(number, step, ids, tuple(states), revoked, revocations, dict(marks))
 
 

@@ -6,7 +6,7 @@ from PIL import Image
 
 from wino_viz.drawing.flow import Fold, Item, fold_width
 from wino_viz.drawing.fonts import Letters
-from wino_viz.drawing.replay import BREAK, DRAFTED, MASKED, REMASKED, VERIFIED
+from wino_viz.drawing.replay import BREAK, DRAFTED, FIXED, MASKED, REMASKED, VERIFIED
 from wino_viz.drawing.shapes import bar, box
 from wino_viz.drawing.theme import Theme
 
@@ -34,6 +34,9 @@ class TokenPen:
             rect = (left - 1, top, right + 1, bottom)
             dash = (size * 0.24, size * 0.16)
             box(image, rect, fill=colours.draft_fill, edge=colours.draft_edge, stroke=1.5, radius=4, dash=dash)
+        elif item.state == FIXED:
+            rect = (left - 1, top, right + 1, bottom)
+            box(image, rect, fill=colours.well, edge=colours.ink, stroke=1.5, radius=2)
         elif item.state == VERIFIED:
             thick = max(2, round(size / 9))
             bar(image, (left, bottom - thick, max(right, left + 4), bottom), colours.verified)

@@ -43,7 +43,11 @@ def pass_sentence(trace: Trace, frame: Frame) -> str:
     step = frame.step
     by_hand = edit_words(trace, frame.number)
     if step is None:
-        return " ".join([f"Before the first pass: all {trace.gen_length} tokens are masked.", *by_hand])
+        before = f"Before the first pass: all {trace.gen_length} tokens are masked."
+        if trace.fixed:
+            count, verb = len(trace.fixed), "stand already, all others are masked."
+            before = f"Before the first pass: {_plural(count, 'token')} of {trace.gen_length} {verb}"
+        return " ".join([before, *by_hand])
     ends = sum(token.id in trace.end_ids for token in step.drafted)
     drafted = f"drafted {_plural(len(step.drafted), 'token')}"
     if ends:

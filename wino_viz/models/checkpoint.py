@@ -15,7 +15,7 @@ or DiffuCoder, or one with a LoRA adapter, which is put on the model that it nam
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import takewhile
@@ -27,12 +27,14 @@ import torch
 from transformers import PreTrainedTokenizerFast
 
 from wino_viz.decoding.base import Canvas
+from wino_viz.decoding.controls import FREE, Controls
 from wino_viz.models import chat, dream, hub, mmada
 from wino_viz.models.adapter import apply_adapter
 from wino_viz.models.denoiser import Denoiser, Speed
 from wino_viz.models.devices import AUTO
 from wino_viz.models.files import EMBEDDED, CheckpointError, read_json, read_shapes
 from wino_viz.models.find import IMAGE_TOKENIZER, embedded_models, fetch_model, find_base, find_model
+from wino_viz.models.fixed_words import read_fixed
 from wino_viz.models.llada import load_model
 from wino_viz.models.memory import free_memory
 from wino_viz.models.next_position import NextPosition
@@ -55,6 +57,7 @@ class Checkpoint:
     """A loaded model. `context` is the longest sequence in tokens (prompt and generated part, without the shadow).
 
     `reader` is how a multimodal model sees; None for one that reads text alone. `family` is LLADA, MMADA or DREAM.
+    `turn_end` is the one of `end_ids` that ends a turn and not the text; None where there is no such token.
     """
 
     name: str
@@ -66,6 +69,7 @@ class Checkpoint:
     presets: Mapping[str, Preset]
     reader: mmada.ImageReader | None = None
     family: str = LLADA
+    turn_end: int | None = None
 
     def preset(self, task: str | None) -> Preset:
         """The preset of a task, or plain defaults where the model ships none for it."""
@@ -85,6 +89,11 @@ class Checkpoint:
             raise ValueError(f"{self.name} reads text alone and can't see a picture: take a model such as mmada-mini")
         return mmada.prompt_ids(self.reader, self.tokenizer, prompt, codes, suffix)
 
+    def controls(self, fixed: Sequence[tuple[int, int]], end_of_text: str, cfg_scale: float) -> Controls:
+        """Controls with this model's ends of the text and of a turn; ValueError for what is outside its range."""
+        ends = tuple(token for token in self.end_ids if token != self.turn_end) or self.end_ids
+        return Controls(fixed, end_of_text, cfg_scale, end_ids=self.end_ids, banned_ids=ends)
+
     def canvas(
         self,
         prompt: str,
@@ -95,10 +104,14 @@ class Checkpoint:
         temperature: float = 0.0,
         seed: int = 0,
         suffix: str = "",
+        fixed: str = "",
+        end_of_text: str = FREE,
+        cfg_scale: float = 0.0,
     ) -> Canvas:
         """The work of decoding an answer to `prompt` (about the picture of `codes`, for a model that sees).
 
-        `suffix` is what the answer is made to begin with; it counts as part of the prompt.
+        `suffix` is what the answer is made to begin with; it counts as part of the prompt. `fixed` are words at positions
+        (`fixed_words.py`), `end_of_text` and `cfg_scale` as in `decoding/controls.py`.
 
         Raises ValueError with one sentence for what can't be decoded.
         """
@@ -106,6 +119,12 @@ class Checkpoint:
             question = "problem, or take a new one" if codes is None else "question, or take a suggestion"
             raise ValueError(f"the prompt is empty: write a {question}")
         ids = self.prompt_ids(prompt, codes, suffix)
+        Canvas(ids, self.mask_id, gen_length, block_length, temperature, seed)  # its own sentences come first
+        controls = self.controls(
+            fixed=read_fixed(fixed, partial(chat.plain_ids, self.tokenizer), gen_length),
+            end_of_text=end_of_text,
+            cfg_scale=cfg_scale,
+        )
         canvas = Canvas(
             prompt_ids=ids,
             mask_id=self.mask_id,
@@ -113,6 +132,7 @@ class Checkpoint:
             block_length=block_length,
             temperature=temperature,
             seed=seed,
+            controls=controls,
         )
         room = self.context - gen_length
         if room < 1:
@@ -230,6 +250,7 @@ def load_checkpoint(
         presets=presets_of(name),
         reader=reader,
         family=family,
+        turn_end=turn_end,
     )
 
 

@@ -16,6 +16,7 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import torch
@@ -24,6 +25,7 @@ from transformers import PreTrainedModel
 from wino_viz.decoding.base import NO_TOKEN, Forward, Predictions
 from wino_viz.models.attention import take
 from wino_viz.models.graphs import Graphs
+from wino_viz.models.guidance import changed, changes_logits, with_guidance
 from wino_viz.models.layers import Batch, Layers, Memory, Plan
 from wino_viz.models.layout import Layout, Masks, Shape, arrange
 from wino_viz.models.prefix import Prefixes, without_shadow
@@ -115,13 +117,22 @@ class Denoiser:
 
     @torch.inference_mode()
     def predict(self, forwards: Sequence[Forward]) -> list[Predictions]:
-        """One batched forward pass (with prefix reuse one after the other); the answers come in the order of `forwards`."""
+        """One batched forward pass (with prefix reuse one after the other); the answers come in the order of `forwards`.
+
+        Those with guidance, or with ids that are left out, are a batch of their own, on the plain way.
+        """
+        apart = [changes_logits(forward) for forward in forwards]
+        usual = [forward for forward, is_apart in zip(forwards, apart, strict=True) if not is_apart]
+        others = [forward for forward, is_apart in zip(forwards, apart, strict=True) if is_apart]
         if self.arrange is not None:
-            forwards = [self.arrange(forward) for forward in forwards]
+            usual = [self.arrange(forward) for forward in usual]
         with self._lock, torch.cuda.device(self.device) if self.device.type == "cuda" else nullcontext():
             if self._prefixes is not None:
-                return [self._predict([forward])[0] for forward in forwards]
-            return self._predict(forwards)
+                made = iter([self._predict([forward])[0] for forward in usual])
+            else:
+                made = iter(self._predict(usual) if usual else [])
+            also = iter(self._predict_changed(others) if others else [])
+        return [next(also if is_apart else made) for is_apart in apart]
 
     @torch.inference_mode()
     def _warm_up(self) -> None:
@@ -140,20 +151,26 @@ class Denoiser:
     def _predict(self, forwards: Sequence[Forward]) -> list[Predictions]:
         layout = self._layout(forwards)
         packed = self._packed(layout, forwards)  # (B, R, 3 + 2k)
+        return [unpacked(part[: len(forward.rows)]) for forward, part in zip(forwards, packed, strict=True)]
+
+    def _predict_changed(self, forwards: Sequence[Forward]) -> list[Predictions]:
+        """The same where the logits are changed before they are read (`guidance.py`): no graph, no memory, no compiling."""
+        sequences = with_guidance(forwards, self.mask_id)
+        if self.arrange is not None:
+            sequences = [self.arrange(forward) for forward in sequences]
+        layout = arrange(sequences, [self._masks(each.attention) for each in sequences], self.mask_id, 1, 1)
+        numbers = torch.from_numpy(layout.numbers).to(self.device)
+        batch = layout.shape.batch(numbers, layout.bias(self.device, self.model.dtype))
+        layers = self._layers if self.speed.own_layers else partial(transformers_logits, self.model)
+        logits = iter(layers(batch))  # each (R, V)
         answers = []
-        for forward, part in zip(forwards, packed, strict=True):
-            part = part[: len(forward.rows)].round(DECIMALS)  # a copy
-            k = (part.shape[1] - 3) // 2
-            ids = part[:, : 3 + k].astype(np.int64)
-            answers.append(
-                Predictions(
-                    ids=ids[:, 0],
-                    confidence=part[:, 1],
-                    given_probability=part[:, 2],
-                    top_ids=ids[:, 3:],
-                    top_probabilities=part[:, 3 + k :],
-                )
-            )
+        for forward in forwards:
+            own = next(logits)[: len(forward.rows)]
+            without = next(logits)[: len(forward.rows)] if forward.guidance else None
+            own = changed(forward, own, without)
+            given = torch.from_numpy(forward.given).to(own.device)
+            chosen = sample(own, forward.temperature, forward.seed, self.mask_id) if forward.temperature > 0 else None
+            answers.append(unpacked(read(own, given, self.mask_id, chosen).cpu().numpy()))
         return answers
 
     def _layout(self, forwards: Sequence[Forward]) -> Layout:
@@ -215,6 +232,20 @@ class Denoiser:
     def _forget(self, slot: int) -> None:
         if self._graphs is not None:
             self._graphs.drop(lambda shape: shape.slot == slot)
+
+
+def unpacked(part: np.ndarray) -> Predictions:
+    """What `reading.read` packed, (R, 3 + 2k)."""
+    part = part.round(DECIMALS)  # a copy
+    k = (part.shape[1] - 3) // 2
+    ids = part[:, : 3 + k].astype(np.int64)
+    return Predictions(
+        ids=ids[:, 0],
+        confidence=part[:, 1],
+        given_probability=part[:, 2],
+        top_ids=ids[:, 3:],
+        top_probabilities=part[:, 3 + k :],
+    )
 
 
 def transformers_logits(model: PreTrainedModel, batch: Batch) -> torch.Tensor:

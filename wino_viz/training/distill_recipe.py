@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from wino_viz.decoding.base import check_choice, check_number, check_whole
+from wino_viz.decoding.checks import check_choice, check_number, check_whole
 from wino_viz.training.pretrain import learning_rate
 from wino_viz.training.trajectories import made_here
 

@@ -13,14 +13,17 @@ from wino_viz.model_menu import ModelMenu
 from wino_viz.names import decoder_words
 from wino_viz.tasks.registry import prompt_of
 from wino_viz.ui.closer import look_closer
+from wino_viz.ui.controls_form import ControlsForm
 from wino_viz.ui.decoder_form import WINO, DecoderForm, decoder_choices
 from wino_viz.ui.examples import Example, best_example
-from wino_viz.ui.forms import HIDDEN, MODEL_QUEUE, CanvasForm, Forms, ProblemForm
+from wino_viz.ui.forms import HIDDEN, MODEL_QUEUE, Forms, ProblemForm
+from wino_viz.ui.links import link_data
 from wino_viz.ui.messages import clear_message
 from wino_viz.ui.model_form import ModelForm
 from wino_viz.ui.plant import plant_panel
 from wino_viz.ui.player import Player
 from wino_viz.ui.take import take_away
+from wino_viz.ui.upload import TraceInput, on_upload, ready
 from wino_viz.ui.watching import Current, Update, broken_off, stop, watch
 from wino_viz.ui.widgets import Fold, Notice, say
 
@@ -88,6 +91,7 @@ def decode_tab(menu: ModelMenu, examples: Sequence[Example], plus: Any = None) -
                 visible=bool(examples),
                 elem_id="decode-examples",
             )
+            brought = TraceInput(ready(), label="A trace of your own", elem_id="decode-upload")
             Fold("Problem and decoder")
             model = ModelForm(menu, "decode")
             problem = ProblemForm(
@@ -98,7 +102,7 @@ def decode_tab(menu: ModelMenu, examples: Sequence[Example], plus: Any = None) -
                 run = gr.Button("Run", variant="primary", elem_id="decode-run", min_width=120, scale=2)
                 stop_button = gr.Button("Stop", elem_id="decode-stop", min_width=80, scale=1)
             notice = Notice(say(about(shown)) if shown else None, elem_id="decode-notice")
-            canvas = CanvasForm(session, "decode")
+            canvas = ControlsForm(session, "decode")
         with gr.Column(scale=1, min_width=320, elem_classes="stage"):
             player = Player(
                 shown.message(verdict=session.judge(shown.record, shown.trace.text)) if shown else None,
@@ -106,7 +110,7 @@ def decode_tab(menu: ModelMenu, examples: Sequence[Example], plus: Any = None) -
                 plant=True,
                 elem_id="decode-player",
             )
-            take_away("decode-player")
+            take_away("decode-player", link=link_data(decoder, session))
             plant_panel(menu, plus, "decode-player", problem.record, on_run, on_end, ON_REFUSED)
             look_closer("decode-player")
 
@@ -126,11 +130,7 @@ def decode_tab(menu: ModelMenu, examples: Sequence[Example], plus: Any = None) -
         if index == OWN:
             return (gr.skip(),) * (2 + len(problem.parts) + len(forms.parts))
         current.end()
-        example = examples[index]
-        record, trace = example.record, example.trace
-        message = example.message(play=True, verdict=session.judge(record, trace.text))
-        values = (*decoder.show(trace), *canvas.show(trace), *model.show(trace))
-        return message, say(about(example)), *problem.show(record), *values
+        return example_values(tab, examples[index], play=True)
 
     def make_room(current: Current) -> tuple:
         current.end()
@@ -168,7 +168,18 @@ def decode_tab(menu: ModelMenu, examples: Sequence[Example], plus: Any = None) -
         [player, notice, *problem.parts, *forms.parts],
         **HIDDEN,
     )
-    return DecodeTab(session, problem, decoder, forms, (player, notice, choice), current, watching)
+    tab = DecodeTab(session, problem, decoder, forms, (player, notice, choice), current, watching)
+    on_upload(brought, tab, OWN)
+    return tab
+
+
+def example_values(tab: DecodeTab, example: Example, **how: Any) -> tuple:
+    """Values of the player, the notice, the problem's parts and the forms' that show an example; `how` as in its message."""
+    record, trace = example.record, example.trace
+    message = example.message(verdict=tab.session.judge(record, trace.text), **how)
+    forms = tab.forms
+    values = (*tab.decoder.show(trace), *forms.canvas.show(trace), *forms.model.show(trace))
+    return message, say(about(example)), *tab.problem.show(record), *values
 
 
 def about(example: Example) -> str:

@@ -131,16 +131,16 @@ class DecoderForm:
 
     def show(self, trace: Any) -> tuple:
         """Values of `inputs` that show how a trace was made; what it does not say stays."""
-        key = self._key_of(trace)
+        choice = self.choice_of(trace)
+        key = choice and choice.key
         said = {(key, setting): value for setting, value in trace.decoder.items()}
         return key or gr.skip(), *(said.get(owned, gr.skip()) for owned in self.keys)
 
-    def _key_of(self, trace: Any) -> str | None:
+    def choice_of(self, trace: Any) -> DecoderChoice | None:
         """The choice that makes such traces: its rule on its model, else the rule on any; None for a rule not known."""
         fits = [choice for choice in self.choices.values() if choice.rule == trace.decoder["name"]]
         kin = is_wino_plus(trace.model)
-        best = min(fits, key=lambda c: (c.session.model != trace.model, (c.key == PLUS) != kin), default=None)
-        return best and best.key
+        return min(fits, key=lambda c: (c.session.model != trace.model, (c.key == PLUS) != kin), default=None)
 
 
 def refuse_empty(values: Mapping[str, Any]) -> None:

@@ -8,8 +8,9 @@ the tokens stand in prompt_ids) and perhaps "words" (how each word hangs on the 
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,17 +35,33 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Example:
-    """One recorded trace with its title, a note (may be empty) and the problem record, where they are known."""
+    """One recorded trace with its title, a note (may be empty) and the problem record, where they are known.
+
+    `name` stands for it in links: that of its file, without the number that orders it.
+    """
 
     title: str
     note: str
     record: dict[str, Any]
     trace: Trace
+    name: str = field(default="", kw_only=True)
 
-    def message(self, *, play: bool = False, verdict: dict[str, Any] | None = None) -> str:
-        """The player's message: from the start when it plays, else open at its most telling pass."""
-        at = 0 if play else most_telling_pass(self.trace)
-        return trace_message(self.trace, at=at, play=play, verdict=verdict)
+    def message(
+        self,
+        *,
+        play: bool = False,
+        verdict: dict[str, Any] | None = None,
+        at: int | None = None,
+        token: int | None = None,
+    ) -> str:
+        """The player's message: from the start when it plays, else at pass `at`, or open at its most telling pass.
+
+        `token` is a position whose card is shown.
+        """
+        if at is None:
+            at = 0 if play else most_telling_pass(self.trace)
+        about = {"example": self.name} if self.name else None
+        return trace_message(self.trace, at=at, play=play, verdict=verdict, token=token, about=about)
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,9 +79,19 @@ class PictureExample(Example):
 def read_examples(folder: Path = TRACES) -> list[Example]:
     """Every readable trace of the folder; one that is not is left out, and the log says why."""
     return [
-        Example(**_about(trace), record=_record(trace.extra.get("record"), trace.prompt), trace=trace)
-        for _, trace in _read_traces(folder)
+        Example(
+            **_about(trace),
+            record=record_of(trace),
+            trace=trace,
+            name=plain_name(path.stem),
+        )
+        for path, trace in _read_traces(folder)
     ]
+
+
+def plain_name(name: str) -> str:
+    """The name of an example's file without the number that orders it: it stays when examples are ordered anew."""
+    return re.sub("^[0-9]+-", "", name.strip().lower())
 
 
 def read_picture_examples(folder: Path = PICTURES) -> list[PictureExample]:
@@ -117,13 +144,13 @@ def recorded_together(examples: Sequence[Example], wanted: Sequence[tuple[str, b
     return next(([same[kind] for kind in wanted] for same in made.values() if same.keys() >= {*wanted}), [])
 
 
-def _record(given: Any, prompt: str) -> dict[str, Any]:
+def record_of(trace: Trace) -> dict[str, Any]:
     """The problem record of a trace, of whichever task in words; what the prompt says itself where none fits it."""
     try:
-        record = check_record(given)
+        record = check_record(trace.extra.get("record"))
     except ValueError:
-        return known_problem(prompt, None)
-    return known_problem(prompt, None if TASKS[record["task"]].has_image else record)
+        return known_problem(trace.prompt, None)
+    return known_problem(trace.prompt, None if TASKS[record["task"]].has_image else record)
 
 
 def _picture_example(path: Path, trace: Trace) -> PictureExample:

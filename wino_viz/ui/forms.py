@@ -328,6 +328,12 @@ class CanvasForm:
             )
             self.seed = gr.Number(0, label="Seed", precision=None, info="Of what is left to chance.")
         self.inputs = [self.gen_length, self.block_length, self.temperature, self.seed]
+        self.readers: dict[str, Callable[[str], Any]] = {}  # of values beside these that a link may say
+
+    def fill(self, task: str, said: Mapping[str, Any]) -> tuple:
+        """Values of `inputs` that a link says, by name; the lengths of the task and no chance where it says none."""
+        usual = {**self.lengths(task), "temperature": 0, "seed": 0, **said}
+        return tuple(usual[name] for name in ("gen_length", "block_length", "temperature", "seed"))
 
     def fit(self, task: str, session: Any = None) -> tuple:
         """Values of `inputs` that suit a task: its lengths, the rest as it is."""
@@ -351,7 +357,7 @@ class CanvasForm:
     def read(self, gen_length: Any, block_length: Any, temperature: Any, seed: Any) -> dict[str, Any]:
         """The canvas arguments of `Session.start` from the values of `inputs`; ValueError for one that is empty."""
         values = {"gen_length": gen_length, "block_length": block_length, "temperature": temperature, "seed": seed}
-        refuse_empty(dict(zip([part.label for part in self.inputs], values.values(), strict=True)))
+        refuse_empty(dict(zip([part.label for part in self.inputs[: len(values)]], values.values(), strict=True)))
         return values
 
     @staticmethod

@@ -36,7 +36,8 @@ def start_message(
     `lanes` is how many the run will fill, so that each has its place from the start. `begun_with` is what a branch has of
     its trace already; its first step is numbered after those.
     """
-    header = trace.header() if isinstance(trace, Trace) else {**trace, "pieces": {}}
+    header = trace.header() if isinstance(trace, Trace) else dict(trace)
+    header = {"pieces": {}, **header}
     if begun_with is not None and begun_with.branches:
         header = begun_with.to_dict()
     message = {"type": "start", "run": run, "seq": 0, "lane": lane, "lanes": lanes, "trace": header, "title": title}
@@ -76,15 +77,18 @@ def trace_message(
     stopped: str = "",
     at: int = 0,
     play: bool = False,
+    token: int | None = None,
+    about: Mapping[str, Any] | None = None,
 ) -> str:
     """A whole trace: the last message of `run` (the playhead stays where it is), or without `run` a recorded example.
 
     `verdict` is {"correct": True, False or None, "faithful": whether nothing else is wrong, "text": one line}. `stopped` says
     that the run ended early ("Stopped here."), and the trace is what there is. `at` is the pass at which an example opens,
-    and `play` starts it there; both are for traces that were not streamed.
+    and `play` starts it there; `token` is a position whose card it opens with. These are for traces that were not streamed.
+    `about` says where such a trace comes from, for links: {"example": its name}, or {"file": True}.
     """
     message = {"type": "trace", "run": run or new_run(), "lane": lane, "trace": trace.to_dict(), "at": at, "play": play}
-    return dumps(_with(message, title=title, verdict=verdict, stopped=stopped or None))
+    return dumps(_with(message, title=title, verdict=verdict, stopped=stopped or None, token=token, about=about))
 
 
 def lanes_message(

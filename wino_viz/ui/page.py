@@ -28,6 +28,8 @@ from wino_viz.ui.explore_tab import RESULTS, explore_tab
 from wino_viz.ui.forms import DECODING, MODEL_QUEUE
 from wino_viz.ui.how_tab import how_tab
 from wino_viz.ui.lessons_tab import lessons_tab
+from wino_viz.ui.links import TABS
+from wino_viz.ui.open_link import open_links
 from wino_viz.ui.picture_form import file_bytes
 from wino_viz.ui.picture_tab import picture_tab
 from wino_viz.untrusted import described
@@ -142,6 +144,8 @@ def build_page(
                 cases_tab()
             with gr.Tab("How it works", id="how"):
                 how_tab(examples)
+        there = {name: tab for name, tab in TABS.items() if pictures is not None or name != "multimodal"}
+        open_links(demo, decode, there, examples)
         _decode_endpoint(menu, plus)
         branch_endpoint(menu, plus)
         if pictures is not None:
@@ -165,6 +169,9 @@ def _decode_endpoint(menu: ModelMenu, plus: Any) -> None:
         seed: int = 0,
         model: str | None = None,
         preset: str | None = None,
+        fixed: str = "",
+        end_of_text: str = "free",
+        cfg_scale: float = 0.0,
     ) -> dict:
         """Decode an answer to `prompt` and return its whole trace (the trace file's format, version 1).
 
@@ -172,7 +179,8 @@ def _decode_endpoint(menu: ModelMenu, plus: Any) -> None:
         wino:tau1=0.6:tau2=0.9; left out it is wino, for a WINO+ model threshold. model is one of those that the page
         offers, left out the first. preset names settings of a task as in the paper ("gsm8k"), where the model has any. Lengths
         left out are the model's own. A countdown ("30, 100, 93 -> 23") or a 4x4 sudoku
-        (16 digits, 0 for an empty cell) is asked in the words that models learn.
+        (16 digits, 0 for an empty cell) is asked in the words that models learn. fixed are words that stand from the start,
+        by position from 0 ("0:Once, 5:upon"); end_of_text is free, last or never; cfg_scale is guidance, 0 for none.
         """
         lengths = {"gen_length": gen_length, "block_length": block_length}
         try:
@@ -186,6 +194,7 @@ def _decode_endpoint(menu: ModelMenu, plus: Any) -> None:
                 session.named_preset(preset)
             settings = session.parse(spec, preset or (task if task in session.tasks else None))
             more = {"temperature": temperature, "seed": seed, "preset": preset}
+            more |= {"fixed": fixed, "end_of_text": end_of_text, "cfg_scale": cfg_scale}
             decoding = session.start(prompt, settings, **lengths, **more)
         except ValueError as error:
             raise gr.Error(str(error), print_exception=False) from None

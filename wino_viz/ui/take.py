@@ -44,9 +44,13 @@ def take_value(follows: str, **file: Any) -> str:
     return dumps({"follows": follows, **file})
 
 
-def take_away(follows: str) -> None:
-    """Builds the menu for the player with the id `follows` inside the page that is being made."""
-    menu = TakeAway(take_value(follows), label="Take it with you", elem_id=f"{follows}-take")
+def take_away(follows: str, link: Mapping[str, Any] | None = None) -> None:
+    """Builds the menu for the player with the id `follows` inside the page that is being made.
+
+    `link` is what a link to what is played needs (links.link_data); without it there is no “Copy link”.
+    """
+    first = take_value(follows) if link is None else take_value(follows, link=dict(link))
+    menu = TakeAway(first, label="Take it with you", elem_id=f"{follows}-take")
 
     def make(event: gr.EventData) -> str:
         asked = event._data if isinstance(event._data, Mapping) else {}

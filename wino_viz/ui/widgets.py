@@ -21,7 +21,18 @@ import gradio as gr
 from wino_viz.trace import dumps
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets" / "page"
-SCRIPTS = ("page.js", "mask.js", "picture.js", "words.js", "take.js", "plant.js", "chart.js", "reported.js")
+SCRIPTS = (
+    "page.js",
+    "mask.js",
+    "picture.js",
+    "words.js",
+    "take.js",
+    "link.js",
+    "upload.js",
+    "plant.js",
+    "chart.js",
+    "reported.js",
+)
 # Plotly's JavaScript as its Python package ships it: served by the app, and asked for when a figure is first drawn.
 PLOTLY = Path(find_spec("plotly").origin).parent / "package_data" / "plotly.min.js"
 STYLES = ("page.css", "explore.css", "plant.css")
