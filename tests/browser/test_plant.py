@@ -193,3 +193,18 @@ def test_programs_go_on_from_the_middle_of_a_trace(url, trace):
     for arguments, sentence in wrong:
         with pytest.raises(AppError, match=sentence):
             ask(*arguments)
+
+
+def test_other_thresholds_decode_on_from_the_pass_in_which_they_would_decide_otherwise(url, open_page, trace):
+    page = open_page(url)
+    page.locator(".closer-panel-whatif summary").click()
+    page.locator(".closer-taus input").first.fill("0.95")
+    button = page.get_by_role("button", name="Decode from pass")
+    expect(button).to_be_visible()
+    first = int(button.inner_text().split()[3])
+    button.click()
+    expect(page.locator("#decode-notice")).to_contain_text("Done in", timeout=60_000)
+    told = json.loads(page.evaluate("document.querySelector('#decode-player .wino-player').lastMessage()"))
+    made = Trace.from_dict(told["trace"])
+    assert made.decoder["tau1"] == 0.95 and made.branches[0].at_pass == first - 1
+    assert made.steps[: first - 1] == trace.steps[: first - 1] and made.steps[first - 1] != trace.steps[first - 1]

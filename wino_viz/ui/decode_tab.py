@@ -17,6 +17,7 @@ from wino_viz.ui.controls_form import ControlsForm
 from wino_viz.ui.decoder_form import WINO, DecoderForm, decoder_choices
 from wino_viz.ui.examples import Example, best_example
 from wino_viz.ui.forms import HIDDEN, MODEL_QUEUE, Forms, ProblemForm
+from wino_viz.ui.going_on import go_on
 from wino_viz.ui.links import link_data
 from wino_viz.ui.messages import clear_message
 from wino_viz.ui.model_form import ModelForm
@@ -112,7 +113,7 @@ def decode_tab(menu: ModelMenu, examples: Sequence[Example], plus: Any = None) -
             )
             take_away("decode-player", link=link_data(decoder, session))
             plant_panel(menu, plus, "decode-player", problem.record, on_run, on_end, ON_REFUSED)
-            look_closer("decode-player")
+            closer = look_closer("decode-player", branch=True)
 
     press, current = gr.Number(visible=False), gr.State(Current())
     forms = Forms([decoder], canvas, model)
@@ -124,6 +125,10 @@ def decode_tab(menu: ModelMenu, examples: Sequence[Example], plus: Any = None) -
             return [chosen.start(prompt, **size, record=asked)]
 
         for update in watch(current, start, forms.loaded(values), press=press):
+            yield *shown_parts(update), OWN if update.player else gr.skip()
+
+    def decode_on(current: Current, record: dict, event: gr.EventData) -> Iterator[tuple]:
+        for update in watch(current, lambda: [go_on(menu, plus, event._data, record)], loaded=session.loaded):
             yield *shown_parts(update), OWN if update.player else gr.skip()
 
     def show_example(current: Current, index: int) -> tuple:
@@ -152,6 +157,10 @@ def decode_tab(menu: ModelMenu, examples: Sequence[Example], plus: Any = None) -
     )
     on_end(watching, stop_button, press, current, player, notice)
     watching.failure(None, js=ON_REFUSED % "decode", **HIDDEN)
+    going_on = closer.select(
+        decode_on, [current, problem.record], [player, notice, choice], trigger_mode="multiple", **MODEL_QUEUE, **HIDDEN
+    )
+    going_on.failure(None, js=ON_REFUSED % "decode", **HIDDEN)
     problem.new.click(None, cancels=[watching], **HIDDEN)  # also a run that still waits for its turn
     if isinstance(problem.task, gr.Radio):
         problem.task.input(None, cancels=[watching], **HIDDEN)

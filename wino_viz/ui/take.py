@@ -74,13 +74,7 @@ def make_file(asked: Mapping[str, Any]) -> tuple[str, bytes]:
     kind, message = asked.get("kind"), asked.get("message")
     if not isinstance(kind, str) or kind not in TYPES:
         raise ValueError(f"there is no file of kind {untrusted.described(kind)}")
-    if not isinstance(message, str) or len(message) > MAX_MESSAGE:
-        raise ValueError("the trace is missing, or too large")
-    try:
-        told = untrusted.mapping(json.loads(message), "the message")
-    except RecursionError:
-        raise ValueError("the trace is nested too deeply") from None
-    trace = Trace.from_dict(told.get("trace"))
+    trace, told = played(message)
     verdict = _verdict(told.get("verdict"))
     look = Look(NARROW if asked.get("narrow") is True else WIDTH, dark=asked.get("dark") is True)
     name = file_name(trace)
@@ -92,6 +86,17 @@ def make_file(asked: Mapping[str, Any]) -> tuple[str, bytes]:
         return f"{name}.html", export.to_html(trace, verdict=verdict).encode()
     number = untrusted.natural(asked.get("pass"), "pass")
     return f"{name}-pass-{number}.png", export.to_png(trace, number, look, verdict=verdict)
+
+
+def played(message: Any) -> tuple[Trace, dict[str, Any]]:
+    """The trace in a player's last message, as the browser sends it, and all of the message; ValueError with one sentence."""
+    if not isinstance(message, str) or len(message) > MAX_MESSAGE:
+        raise ValueError("the trace is missing, or too large")
+    try:
+        told = untrusted.mapping(json.loads(message), "the message")
+    except RecursionError:
+        raise ValueError("the trace is nested too deeply") from None
+    return Trace.from_dict(told.get("trace")), dict(told)
 
 
 def file_name(trace: Trace) -> str:
