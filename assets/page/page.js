@@ -65,6 +65,7 @@ function figuresRow(row) {
 }
 
 const WAITING = "Waiting for a free place …";
+const STOPPED_LATELY = 3000; // ms
 
 let pressed = 0;
 let stoppedAt = -Infinity;
@@ -97,11 +98,17 @@ function onRun(prefix) {
   return nextPress();
 }
 
-// A run that never began: the queue was full, and the server said nothing else.
+// A run that never began: the queue was full, and the server said nothing else. Soon after a Stop it may be the run that was
+// stopped which comes back as failed, while the next one waits for its turn: then it is said only if that never begins.
 function onRefused(prefix) {
-  const notice = document.querySelector(`#${prefix}-notice .notice`);
-  if (!notice?.textContent.includes(WAITING)) return;
-  showNotice(notice, { look: "error", text: "Too many people are decoding just now. Try again in a minute." });
+  const press = pressed;
+  const tell = () => {
+    const notice = document.querySelector(`#${prefix}-notice .notice`);
+    if (press !== pressed || !notice?.textContent.includes(WAITING)) return;
+    showNotice(notice, { look: "error", text: "Too many people are decoding just now. Try again in a minute." });
+  };
+  if (performance.now() - stoppedAt < STOPPED_LATELY) setTimeout(tell, 2 * STOPPED_LATELY);
+  else tell();
 }
 
 // Values were filled in from another tab, and this one is just being opened: they come into view with Run under them, which

@@ -207,6 +207,7 @@ class Run:
         return self.accelerator.reduce(vote, "sum").item() > 0
 
     def _probe(self, step: int) -> None:
+        self.accelerator.print(f"probing after {step} steps", flush=True)  # it takes minutes on a CPU
         for found in self.probe(self.accelerator):
             self.probes.append({"step": step, **found._asdict()})
             line = f"   validation at {step}: {found.task}  {found.decoder}  "
