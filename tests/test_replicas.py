@@ -54,7 +54,7 @@ def call(url: str, values: list) -> dict | str:
     with httpx.Client(base_url=url, timeout=PATIENCE) as client:
         event = client.post("/gradio_api/call/decode", json={"data": values}).json()["event_id"]
         text = client.get(f"/gradio_api/call/decode/{event}").text
-    return json.loads(text.split("data: ", 1)[1])[0] if "event: complete" in text else text
+    return json.loads(text.split("event: complete\ndata: ")[1])[0] if "event: complete" in text else text
 
 
 @needs_ray

@@ -88,7 +88,7 @@ def test_a_link_to_a_problem_fills_in_the_form_runs_nothing_and_comes_back_from_
     )
     expect(page.locator("#decode-run")).to_be_focused()  # the form is open, also on a phone
     expect(page.locator("#decode-prompt textarea")).to_have_value(STORY)
-    expect(page.get_by_text("Nothing to play yet")).to_be_visible()
+    expect(page.locator("#decode-player").get_by_text("Nothing to play yet")).to_be_visible()
     page.get_by_role("button", name="More controls").click()
     expect(page.locator("#decode-fixed textarea, #decode-fixed input")).to_have_value("0:The, 20:x")
     before = values(page)
