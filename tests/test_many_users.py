@@ -102,3 +102,9 @@ def test_who_comes_to_a_full_queue_is_told_so(mini: Checkpoint):
     finally:
         app.close()
     assert answer.status_code == 503 and "full" in answer.text
+
+
+def test_a_page_is_plain_data_which_is_copied_for_every_visitor_in_no_time(mini: Checkpoint):
+    app = build_page(Session(load=lambda name: mini), examples=[])
+    parts = [part for part in app.get_config_file()["components"] if part["type"] != "state"]
+    json.dumps([part["props"] for part in parts])  # an object among them would be copied with all that it knows

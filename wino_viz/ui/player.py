@@ -77,6 +77,7 @@ class Player(gr.HTML):
             raise ValueError(f"lanes must be 1 to {MOST_LANES}, not {lanes!r}")
         self.lanes = lanes
         self.fold_prompt = fold_prompt
+        self.plant = plant  # Gradio sends what the constructor takes, and copies it for every visitor
         attributes = (
             f'data-lanes="{lanes}"' + (" data-fold-prompt" if fold_prompt else "") + (" data-plant" if plant else "")
         )
