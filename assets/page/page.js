@@ -91,7 +91,7 @@ function onRun(prefix) {
   const notice = document.querySelector(`#${prefix}-notice .notice`);
   if (notice) showNotice(notice, { look: "busy", text: WAITING });
   const player = document.querySelector(`#${prefix}-player`);
-  if (player && player.getBoundingClientRect().top > window.innerHeight * 0.6) {
+  if (player && player.getBoundingClientRect().top > window.innerHeight * 0.45) {
     const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
     player.scrollIntoView({ block: "start", behavior: calm ? "auto" : "smooth" });
   }
