@@ -91,10 +91,8 @@ function onRun(prefix) {
   const notice = document.querySelector(`#${prefix}-notice .notice`);
   if (notice) showNotice(notice, { look: "busy", text: WAITING });
   const player = document.querySelector(`#${prefix}-player`);
-  if (player && player.getBoundingClientRect().top > window.innerHeight * 0.45) {
-    const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-    player.scrollIntoView({ block: "start", behavior: calm ? "auto" : "smooth" });
-  }
+  // At once: what stands above may still change its height, which the browser makes up for, but not on the way to a place.
+  if (player && player.getBoundingClientRect().top > window.innerHeight * 0.45) player.scrollIntoView({ block: "start" });
   return nextPress();
 }
 
