@@ -150,19 +150,9 @@ def build_page(
         branch_endpoint(menu, plus)
         if pictures is not None:
             _caption_endpoint(menu)
-    _send_heads_once(demo)
     demo.queue(max_size=WAITING)
     demo.max_threads = THREADS  # where the page is mounted in another app; launch() sets it anew
     return demo
-
-
-def _send_heads_once(demo: gr.Blocks) -> None:
-    """Scripts that many components bring are sent with the first part of the page alone, which is there before them."""
-    parts = [block for block in demo.blocks.values() if isinstance(block, gr.HTML)]
-    heads = list(dict.fromkeys(part.head for part in parts if part.head))
-    for part in parts:
-        part.head = None
-    parts[0].head = "\n".join(heads)
 
 
 def _decode_endpoint(menu: ModelMenu, plus: Any) -> None:
