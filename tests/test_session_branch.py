@@ -109,3 +109,13 @@ def test_what_can_not_go_on_is_a_sentence(session, trace, change, edits, sentenc
 def test_seconds_that_a_trace_does_not_know_are_not_made_up(session, trace):
     made = session.branch(replace(trace, timing={"per_pass": ["x", -1]}), 2).trace()
     assert made.timing == {"model_seconds": 0, "per_pass": [None, None]}
+
+
+def test_fixed_words_and_what_was_asked_beside_the_decoder_go_along(session):
+    asked = {"fixed": "0:The", "end_of_text": "last", "cfg_scale": 0.5}
+    whole = finish(session.start(QUESTION, session.settings("wino"), **SIZE, **asked))
+    again = finish(session.branch(whole, 2))
+    assert again.steps == whole.steps and again.fixed == whole.fixed and again.decoder == whole.decoder
+    assert Trace.from_json(again.to_json()) == again
+    with pytest.raises(ValueError, match="position 0 was fixed before the first pass: it can't be changed"):
+        session.branch(whole, 2, {0: None})

@@ -150,8 +150,9 @@ def bench_naive(model: str, problems: int) -> dict[str, Any]:
     def decode(session: Session, seed: int) -> dict[str, Any]:
         return _decode(session, session.settings("wino"), seed)
 
-    figures = naive.measure_naive(decode, model, problems)
-    return {**_head(model, Session(model).checkpoint().denoiser.device), **figures}
+    usual = Session(model)
+    figures = naive.measure_naive(decode, usual, problems)
+    return {**_head(model, usual.checkpoint().denoiser.device), **figures}
 
 
 def bench_parity(model: str, load: Callable[[str], Any], count: int, specs: Sequence[str]) -> dict[str, Any]:

@@ -51,12 +51,12 @@ def naive_session(model: str) -> Session:
     return Session(model, load)
 
 
-def measure_naive(decode: Callable[[Session, int], dict[str, Any]], model: str, problems: int) -> dict[str, Any]:
+def measure_naive(decode: Callable[[Session, int], dict[str, Any]], usual: Session, problems: int) -> dict[str, Any]:
     """{"usual", "naive": {"seconds_per_answer", "model_seconds_per_pass"}, "speed_up", "same"}.
 
     decode(session, seed) decodes one problem: {"total" seconds, "per_pass" model seconds, "tokens"}.
     """
-    sessions = {"usual": Session(model), "naive": naive_session(model)}
+    sessions = {"usual": usual, "naive": naive_session(usual.model)}
     for session in sessions.values():
         decode(session, problems)  # the first passes of a process are slower
     runs: dict[str, list[dict[str, Any]]] = {name: [] for name in sessions}

@@ -236,10 +236,6 @@ def load_checkpoint(
         ends.add(tokenizer.pad_token_id)  # DiffuCoder fills what is left after the end with a token of its own
     if reader is not None and reader.is_code(mask_id):
         raise CheckpointError(f"{folder / 'config.json'}: mask_token_id {mask_id} is the code of a picture")
-    if speed.reuse and family == DREAM:
-        raise CheckpointError(
-            f"{name}: prefix reuse is for models whose rows predict their own position (LLaDA, MMaDA)"
-        )
     return Checkpoint(
         name=name,
         denoiser=Denoiser(model, mask_id, NextPosition() if family == DREAM else None, speed),

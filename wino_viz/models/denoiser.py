@@ -75,7 +75,8 @@ class Denoiser:
 
     mask_id is never chosen and takes no part in the probabilities (it is never a target in training; only a model with
     random weights would notice). arrange lays a Forward out for a model whose rows don't predict their own positions
-    (`next_position.py`); None where they do. Raises ValueError for prefix reuse with such a model.
+    (`next_position.py`); None where they do. Raises ValueError for prefix reuse with such a
+    model, or one that is spread over GPUs.
     """
 
     def __init__(
@@ -90,12 +91,15 @@ class Denoiser:
         self.arrange = arrange
         self.device = model.device
         self.speed = speed or Speed()
-        if (
+        is_spread = (
             len({parameter.device for parameter in model.parameters()}) > 1
-        ):  # spread over GPUs: what follows it is transformers'
+        )  # over GPUs: transformers follows it
+        if self.speed.reuse and (is_spread or arrange is not None):
+            raise ValueError(
+                "prefix reuse is for models on one device whose rows predict their own position (LLaDA, MMaDA)"
+            )
+        if is_spread:
             self.speed = Speed(own_layers=False)
-        if self.speed.reuse and arrange is not None:
-            raise ValueError("prefix reuse is for models whose rows predict their own position (LLaDA, MMaDA)")
         self._masks = Masks()
         self._layers = Layers(model, merge=self.speed.merge, plan=self.speed.plan)
         self._pass = self._run
