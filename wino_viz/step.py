@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
+from functools import partial
 from typing import Any, NamedTuple
 
 from wino_viz import untrusted
@@ -28,6 +29,19 @@ class Verified(NamedTuple):
 
     position: int
     probability: float
+
+
+_token, _verified = partial(tuple.__new__, Token), partial(tuple.__new__, Verified)
+
+
+def tokens(positions: Iterable[int], ids: Iterable[int], probabilities: Iterable[float]) -> tuple[Token, ...]:
+    """The Tokens of three columns of equal length. A step has some hundred, so they are made as fast as Python can."""
+    return tuple(map(_token, zip(positions, ids, probabilities, strict=True)))
+
+
+def judgements(positions: Iterable[int], probabilities: Iterable[float]) -> tuple[Verified, ...]:
+    """The same of Verified, from two columns."""
+    return tuple(map(_verified, zip(positions, probabilities, strict=True)))
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import numpy as np
 
 from wino_viz.decoding.base import NO_TOKEN, Canvas, Forward, Predictions
 from wino_viz.decoding.controls import LAST, NEVER, hold_back
-from wino_viz.trace import Step, Token
+from wino_viz.step import Step, Token, tokens
 
 
 class BlockDecoder:
@@ -83,7 +83,7 @@ class BlockDecoder:
         return step
 
     def _leave_filled_blocks(self) -> None:
-        while self.span.start < self.gen_length and not len(self._masked()):
+        while self.span.start < self.gen_length and not self._is_masked().any():
             self._enter_block(self.block + 1)  # more than once where a pass filled later blocks, or all of one is fixed
 
     def _next_request(self) -> Forward:
@@ -98,7 +98,11 @@ class BlockDecoder:
 
     def _masked(self) -> np.ndarray:
         """(n,) the positions of the current block that hold no token, in order."""
-        return self.span.start + np.flatnonzero(self._tokens[self.span] == self.mask_id)
+        return self._is_masked().nonzero()[0] + self.span.start
+
+    def _is_masked(self) -> np.ndarray:
+        """(block_length,) bool, of the current block."""
+        return self._tokens[self.span] == self.mask_id
 
     def _forward(self, ids: np.ndarray, rows: np.ndarray, given: np.ndarray | None = None, **shadow: Any) -> Forward:
         """A request of this pass, with its temperature and noise."""
@@ -117,7 +121,7 @@ class BlockDecoder:
 
         The model's own, but that ends of the text may have to wait (`Controls.end_of_text`).
         """
-        count = len(self._masked())
+        count = np.count_nonzero(self._is_masked())
         confidence = predictions.confidence[:count]
         if self.controls.end_of_text != LAST:
             return confidence
@@ -136,14 +140,13 @@ class BlockDecoder:
         ids, confidence = predictions.ids[: len(masked)], predictions.confidence[: len(masked)]
         if (ids[chosen] == self.mask_id).any():
             raise ValueError(f"the model chose the mask token {self.mask_id}: a denoiser has to leave it out")
-        tokens = [Token(*row) for row in zip(masked.tolist(), ids.tolist(), confidence.tolist(), strict=True)]
-        drafted = set(chosen.tolist())
         self._tokens[masked[chosen]] = ids[chosen]
-        return Draft(
-            drafted=tuple(tokens[row] for row in sorted(drafted)),
-            considered=tuple(token for row, token in enumerate(tokens) if row not in drafted),
-            alternatives={tokens[row].position: predictions.alternatives(row) for row in sorted(drafted)},
-        )
+        others = np.ones(len(masked), dtype=bool)
+        others[chosen] = False
+        rows = [(column[chosen].tolist(), column[others].tolist()) for column in (masked, ids, confidence)]
+        drafted, considered = (tokens(*columns) for columns in zip(*rows, strict=True))
+        alternatives = map(predictions.alternatives, chosen.tolist())
+        return Draft(drafted, considered, dict(zip(rows[0][0], alternatives, strict=True)))
 
 
 class Draft(NamedTuple):

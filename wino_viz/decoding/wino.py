@@ -25,7 +25,7 @@ import numpy as np
 
 from wino_viz.decoding.base import NO_TOKEN, Canvas, Forward, Predictions, check_number, check_whole
 from wino_viz.decoding.blocks import BlockDecoder, most_confident
-from wino_viz.trace import DRAFT_CAP, FORCED_DRAFT, REMASK_LIMIT, SINGLE_DRAFT, Step, Token, Verified
+from wino_viz.step import DRAFT_CAP, FORCED_DRAFT, REMASK_LIMIT, SINGLE_DRAFT, Step, Token, judgements
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class WinoDecoder(BlockDecoder):
 
     def _placed(self) -> np.ndarray:
         """(n,) the positions of the current block whose token a pass drafted: those that the shadow judges."""
-        return self.span.start + np.flatnonzero((self._tokens[self.span] != self.mask_id) & ~self._is_fixed[self.span])
+        return (~(self._is_masked() | self._is_fixed[self.span])).nonzero()[0] + self.span.start
 
     def _next_request(self) -> Forward:
         masked, placed = self._masked(), self._placed()
@@ -123,7 +123,7 @@ class WinoDecoder(BlockDecoder):
         self._tokens[placed[revoked]] = self.mask_id
         self._last_drafts = len(chosen)
 
-        verified = tuple(Verified(*row) for row in zip(placed.tolist(), judged.tolist(), strict=True))
+        verified = judgements(placed.tolist(), judged.tolist())
         slots = np.sort(revoked).tolist()
         remasked = tuple(Token(verified[i].position, placed_ids[i], verified[i].probability) for i in slots)
         alternatives = {verified[i].position: predictions.alternatives(len(masked) + i) for i in slots}
