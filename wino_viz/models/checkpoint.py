@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import takewhile
 from pathlib import Path
@@ -70,6 +70,7 @@ class Checkpoint:
     reader: mmada.ImageReader | None = None
     family: str = LLADA
     turn_end: int | None = None
+    _pieces: dict[int, str] = field(default_factory=dict, init=False, repr=False)  # those that were asked for
 
     def preset(self, task: str | None) -> Preset:
         """The preset of a task, or plain defaults where the model ships none for it."""
@@ -148,7 +149,8 @@ class Checkpoint:
 
     def pieces(self, ids: Iterable[int]) -> dict[int, str]:
         """The text of each id by itself, spaces and line breaks as they are (a part of a character shows as U+FFFD)."""
-        return {i: self._piece(i) for i in ids}
+        known = self._pieces
+        return {i: known[i] if i in known else known.setdefault(i, self._piece(i)) for i in ids}
 
     def _piece(self, token_id: int) -> str:
         if token_id < len(self.tokenizer):
