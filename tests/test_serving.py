@@ -107,6 +107,14 @@ def errors(answers: Sequence) -> list[Exception]:
 # ---- together, in order
 
 
+def test_of_many_half_go_through_together_so_that_the_rules_of_the_others_run_meanwhile(crowd):
+    one = crowd(Limits())
+    one.let_go(one.hand_in(*range(1, 19)))
+    assert one.denoiser.batches[0] == [1]
+    assert one.denoiser.batches[1] == list(range(2, 11))  # half of the 17 who wait and the one who is expected back
+    assert sorted(owner for batch in one.denoiser.batches for owner in batch) == list(range(1, 19))
+
+
 def test_what_waits_while_a_pass_is_made_goes_through_in_one(crowd):
     many = crowd()
     answers = many.let_go(many.hand_in(*range(6)))

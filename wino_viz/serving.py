@@ -37,6 +37,9 @@ MOST_PADDING = 1.5  # a batch may be so many times as large as what is in it
 # A user whose pass has just been made is back with the next one in a moment. The worker waits for him so long, as a share
 # of the pass, unless nobody is expected; whoever was not back in time is not waited for again before he is.
 WAIT_SHARE, LONGEST_WAIT = 0.25, 0.02
+# Larger batches make a GPU hardly faster, and while one is made the others' rules and messages are done: so a batch takes half
+# of those who are decoding, unless they are few.
+FEW_USERS = 8
 IDLE_SECONDS = 10.0  # after which the worker ends; the next pass starts another
 
 
@@ -218,7 +221,7 @@ class Scheduler:
             ready = sum(turn.user.denoiser is denoiser for turn in self._waiting)
             coming = any(user.denoiser is denoiser for user in self._expected)
             left = until - time.monotonic()
-            if not coming or ready >= self._most(denoiser).users:
+            if not coming or ready >= self._at_once(denoiser):
                 return
             if left <= 0:
                 self._expected = {user for user in self._expected if user.denoiser is not denoiser}
@@ -234,10 +237,11 @@ class Scheduler:
         self._round = self._waiting[0].round
         if self._waiting[0].call:
             return self._waiting[:1]
+        denoiser = self._waiting[0].user.denoiser
+        most = self._most(denoiser)._replace(users=self._at_once(denoiser))
         for turn in self._waiting:
-            if batch and turn.user.denoiser is not batch[0].user.denoiser:
+            if turn.user.denoiser is not denoiser:
                 continue
-            most = self._most(turn.user.denoiser)
             n, high = count + turn.sequences, max(longest, turn.longest)
             own = tokens + sum(forward.sequences * len(forward.ids) for forward in turn.forwards)
             fits = (
@@ -250,6 +254,12 @@ class Scheduler:
             if count >= most.users:
                 break
         return batch
+
+    def _at_once(self, denoiser: Any) -> int:
+        """How many users a batch may have now."""
+        asking = sum(turn.user.denoiser is denoiser for turn in self._waiting)
+        asking += sum(user.denoiser is denoiser for user in self._expected)
+        return min(self._most(denoiser).users, max(FEW_USERS, asking // 2))
 
     def _most(self, denoiser: Any) -> Limits:
         usual = self._limits_of(denoiser)
