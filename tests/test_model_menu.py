@@ -104,11 +104,13 @@ def test_what_a_model_reads_is_known_before_it_is_loaded():
     assert menu.session("Gen-Verse/MMaDA-8B-MixCoT").named_presets["ai2d"] == "AI2D as in the paper"
 
 
-def test_a_list_of_models_is_read_and_what_can_be_none_is_named(first: str):
+def test_a_list_of_models_is_read_and_what_can_be_none_is_named(first: str, tmp_path: Path):
     assert read_names(f" GSAI-ML/LLaDA-8B-Base, {first},") == ["GSAI-ML/LLaDA-8B-Base", first]
     assert read_names("") == [] and needs_hub(["a/b"]) and not needs_hub([first, "llada-mini"])
     with pytest.raises(ValueError, match="no model 'nowhere': name a folder"):
         read_names("nowhere")
+    with pytest.raises(ValueError, match="no model in the folder"):
+        read_names(str(tmp_path))
 
 
 def test_the_app_refuses_a_list_that_makes_no_sense():

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wino_viz import untrusted
 from wino_viz.models import hub
-from wino_viz.models.files import CONFIG_FILE, CheckpointError, model_folder, read_json
+from wino_viz.models.files import ADAPTER_FILE, CONFIG_FILE, CheckpointError, model_folder, read_json
 from wino_viz.session import Session
 
 if TYPE_CHECKING:
@@ -139,11 +139,16 @@ class ModelMenu:
 
 
 def read_names(text: str) -> list[str]:
-    """The models that an operator listed, "A,B"; raises ValueError naming one that is neither a folder here nor a hub name."""
+    """The models that an operator listed, "A,B"; raises ValueError naming one that is neither a folder with a model nor a
+    hub name.
+    """
     names = [name.strip() for name in text.split(",") if name.strip()]
     for name in names:
-        if model_folder(name) is None and not hub.is_hub_id(name):
+        folder = model_folder(name)
+        if folder is None and not hub.is_hub_id(name):
             raise ValueError(f"no model {name!r:.80}: name a folder, an embedded model, or AUTHOR/MODEL on the hub")
+        if folder is not None and not any((folder / file).exists() for file in (CONFIG_FILE, ADAPTER_FILE)):
+            raise ValueError(f"no model in the folder {name!r:.80}: it has neither {CONFIG_FILE} nor {ADAPTER_FILE}")
     return names
 
 

@@ -59,7 +59,9 @@ def read_record(text: str, where: str = "record") -> dict[str, Any]:
     """One problem record from JSON; raises ValueError saying what is missing or wrong."""
     try:
         record = json.loads(text)
-    except (ValueError, RecursionError) as error:
+    except RecursionError:
+        raise ValueError(f"{where}: nested too deeply") from None
+    except ValueError as error:
         raise ValueError(f"{where}: not valid JSON: {error}") from None
     return check_record(record, where)
 

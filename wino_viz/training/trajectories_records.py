@@ -101,7 +101,9 @@ def read_trajectories(paths: Iterable[Path], vocabulary: int | None = None) -> l
 def _parsed(line: str, where: str) -> dict[str, Any]:
     try:
         record = json.loads(line)
-    except (ValueError, RecursionError) as error:
+    except RecursionError:
+        raise ValueError(f"{where}: nested too deeply") from None
+    except ValueError as error:
         raise ValueError(f"{where}: not valid JSON: {error}") from None
     if not isinstance(record, dict):
         raise ValueError(f"{where}: a trajectory is a JSON object")
