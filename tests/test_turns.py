@@ -209,6 +209,7 @@ def test_a_follow_up_is_for_the_model_that_gave_a_whole_answer():
     stopped = replace(trace, steps=trace.steps[:-1], output_ids=before_last)
     with pytest.raises(ValueError, match="stopped before its end"):
         goes_on(stopped, trace.model)
+    assert goes_on(stopped, trace.model, instead=True) == EARLIER  # the next question comes in its place
     with pytest.raises(ConversationTooLong):
         goes_on(replace(trace, earlier=(("a", "b"),) * MAX_TURNS), trace.model)
 

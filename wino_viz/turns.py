@@ -56,16 +56,19 @@ def read_turns(value: Any, where: str = "earlier") -> Turns:
     return tuple(turns)
 
 
-def goes_on(trace: Trace, model: str) -> Turns:
+def goes_on(trace: Trace, model: str, instead: bool = False) -> Turns:
     """The conversation that a trace holds, as the earlier turns of a question to `model`: its own, then what it asks and says.
 
-    Raises ValueError with one sentence for a trace that another model made, or that was stopped before its end.
+    `instead`: the question takes the place of the trace's own, which is left out, whether it was answered or not. Raises
+    ValueError with one sentence for a trace that another model made, or that was stopped before its end.
     """
     if trace.model != model:
         made, this = untrusted.described(trace.model), untrusted.described(model)
         raise ValueError(
             f"only the model that gave an answer is asked a follow-up: that was {made}, and this is {this}"
         )
+    if instead:
+        return trace.earlier
     if trace.mask_id in trace.output_ids:
         raise ValueError("a follow-up comes after a whole answer, and this one was stopped before its end")
     return read_turns([*trace.earlier, (trace.prompt, trace.text)])
