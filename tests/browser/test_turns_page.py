@@ -98,6 +98,17 @@ def test_a_follow_up_is_asked_read_and_started_over(url, open_page, trace):
     )
     expect(opener).to_have_text("Ask a follow-up: 2 turns so far")
 
+    # a question that comes in the place of one whose answer was stopped
+    *_, before_last, _ = Trace.from_dict(shown).canvases()
+    steps = {"steps": shown["steps"][:-1], "forward_passes": len(shown["steps"]) - 1, "output_ids": list(before_last)}
+    page.locator("#decode-upload input[type=file]").set_input_files(
+        {"name": "kept.json", "mimeType": "application/json", "buffer": json.dumps({**shown, **steps}).encode()}
+    )
+    expect(page.locator(".turns-note")).to_contain_text("the next question comes in its place")
+    field.fill("And now?")
+    field.press("Enter")
+    expect(page.locator(".turns-asked .turns-text")).to_have_text([QUESTION, "And now?"])
+
     # another model's answer is not followed up here
     other = {**shown, "model": "<b>other</b>"}
     page.locator("#decode-upload input[type=file]").set_input_files(
@@ -113,13 +124,13 @@ def test_a_follow_up_is_asked_read_and_started_over(url, open_page, trace):
     expect(page.locator("#decode-notice .notice")).to_contain_text("Started over")
     page.locator("#decode-run").click()
     expect(opener).to_have_text("Ask a follow-up")
-    expect(page.locator(".wp-conversation")).to_have_count(0)
+    expect(read).to_have_count(0)
 
 
 def test_on_a_phone_and_in_an_exported_file_a_conversation_is_readable(url, open_page, trace):
     page = open_page(url, width=390, dark=True, touch=True, reduced_motion=True)
     page.locator(".turns-open").click()
-    page.get_by_label("Next question").fill("x" * 300)
+    page.get_by_label("Next question").fill("x" * 120)
     page.locator(".turns .plant-go").click()
     expect(page.locator(".turns-open")).to_have_text("Ask a follow-up: 2 turns so far")
     page.locator("#decode-player .wp-conversation summary").click()
