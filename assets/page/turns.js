@@ -69,6 +69,7 @@ class TurnsForm {
   open(shown) {
     this.form.hidden = !shown;
     this.button.setAttribute("aria-expanded", String(shown));
+    this.list.scrollTop = this.list.scrollHeight;
   }
 
   // What the player shows has changed. A run under way is waited for; what was stopped, or came from another model, can't be asked.
@@ -81,12 +82,14 @@ class TurnsForm {
     this.key = key;
     this.waiting = live;
     this.trace = trace;
-    if (live) this.element.classList.add("turns-waiting");
-    else this.element.classList.remove("turns-waiting");
+    this.element.classList.toggle("turns-waiting", live);
     this.button.hidden = !trace && !live;
     if (live) {
-      if (!this.form.hidden && this.asked) this.say("The model answers above, pass by pass …");
       this.go.disabled = true;
+      if (!this.asked) return;
+      this.list.append(bubble("asked", "Question", this.field.value), bubble("said", "", "It answers above, pass by pass …"));
+      this.list.scrollTop = this.list.scrollHeight;
+      this.say("");
       return;
     }
     if (this.asked) this.field.value = "";
@@ -143,7 +146,7 @@ class TurnsForm {
     }
     if (!error) return;
     this.asked = false;
-    this.say(String(error));
+    this.say(String(error), true);
     const dropped = this.turns.length - fits;
     if (!Number.isInteger(fits) || dropped < 1) return;
     const words = fits === 0 ? "Ask it without any of them" : `Ask it after the newest ${fits === 1 ? "turn" : `${fits} turns`} alone`;
@@ -152,8 +155,9 @@ class TurnsForm {
     this.status.append(" ", less);
   }
 
-  say(words) {
+  say(words, wrong = false) {
     this.status.textContent = words;
+    this.status.classList.toggle("turns-wrong", wrong);
   }
 }
 
