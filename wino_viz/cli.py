@@ -31,11 +31,13 @@ from wino_viz.loading import bar, loader, loading_options, reuse_option, set_up_
 from wino_viz.plus import usual_spec
 from wino_viz.serve_command import add_serve
 from wino_viz.session import Session, WordFromPicture
+from wino_viz.turns import Turns, goes_on
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
     from wino_viz.models.checkpoint import Checkpoint
+    from wino_viz.trace import Trace
 
 PROG = "python -m wino_viz"
 READS, SEES = "llada-mini", "mmada-mini"  # the models for words and for pictures where none is named
@@ -99,6 +101,9 @@ def _parser() -> argparse.ArgumentParser:
     what = decode.add_mutually_exclusive_group()
     what.add_argument("--prompt", help="the problem, in words (default with --image: a request for a caption)")
     what.add_argument("--record", metavar="JSON", help="a problem record of any task, such as " + RECORD)
+    decode.add_argument(
+        "--after", type=Path, metavar="TRACE.json", help="go on with the conversation that this trace holds"
+    )
     decode.add_argument("--image", type=Path, metavar="FILE", help="the picture that the prompt is about")
     decode.add_argument("--seen", type=Path, metavar="OUT.png", help="write the picture as the model saw it")
     decode.add_argument("--words", action="store_true", help="keep in the trace which words come from the picture")
@@ -235,7 +240,9 @@ def run_decode(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     if options.words and not options.trace:
         raise ValueError("--words goes with --trace OUT.json, the file that keeps them")
     image = None if file is None else _open(file)
-    session = Session(options.model or (SEES if image else READS), _loader(options), task)
+    model = options.model or (SEES if image else READS)
+    before, earlier = _conversation(options.after, model) if options.after else (None, ())
+    session = Session(model, _loader(options), task)
     if options.preset:
         session.named_preset(options.preset)
     settings = session.parse(options.decoder or usual_spec(session.model), options.preset)
@@ -244,10 +251,14 @@ def run_decode(options: argparse.Namespace, arguments: Sequence[str]) -> int:
             if not hasattr(settings, name):
                 raise ValueError(f"--{name} goes with the decoder wino, not with {settings.name}")
             settings = replace(settings, **{name: value})
+    picture = session.see(image) if image else None
+    if before and picture and not session.shows(before, picture):
+        raise ValueError(f"--after {options.after} is about another picture than --image {file}")
     decoding = session.start(
         prompt,
         settings,
-        picture=session.see(image) if image else None,
+        picture=picture,
+        earlier=earlier,
         gen_length=options.gen_length,
         block_length=options.block_length,
         temperature=options.temperature,
@@ -286,6 +297,17 @@ def run_decode(options: argparse.Namespace, arguments: Sequence[str]) -> int:
         extra |= {"words": [_row(word) for word in decoding.words_from_picture()]} if options.words else {}
         _write(options.trace, replace(trace, extra={**trace.extra, **extra}).to_json())
     return 0
+
+
+def _conversation(file: Path, model: str) -> tuple[Trace, Turns]:
+    """The trace of --after, and the conversation that it holds."""
+    from wino_viz.trace import Trace
+
+    try:
+        trace = Trace.from_json(file.read_bytes())
+        return trace, goes_on(trace, model)
+    except ValueError as error:
+        raise ValueError(f"--after {file}: {error}") from None
 
 
 def _asked(options: argparse.Namespace) -> tuple[str, dict[str, Any] | None, Path | None]:

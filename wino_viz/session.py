@@ -31,6 +31,7 @@ from wino_viz.serving import Local
 from wino_viz.tasks import arithmetic, countdown, sudoku
 from wino_viz.tasks.registry import TASKS, judge, prompt_of
 from wino_viz.trace import Branch, Step, Trace, shown_ids
+from wino_viz.turns import Turns, read_turns
 
 if TYPE_CHECKING:
     import numpy as np
@@ -241,6 +242,12 @@ class Session:
         reader = self.checkpoint().reader
         return replace(self.see(blank(reader.resolution if reader else 1)), is_blank=True)
 
+    def shows(self, trace: Trace, picture: Picture) -> bool:
+        """Whether a trace is about this picture: the same codes stand in its prompt. Loads the model."""
+        reader = self.checkpoint().reader
+        seen = [token - reader.offset for token in trace.prompt_ids if reader.is_code(token)]
+        return seen == picture.codes.flatten().tolist()
+
     # ---- decoding
 
     def start(
@@ -249,6 +256,7 @@ class Session:
         settings: Settings,
         *,
         picture: Picture | None = None,
+        earlier: Sequence[Sequence[str]] = (),
         gen_length: int | None = None,
         block_length: int | None = None,
         temperature: float = 0.0,
@@ -266,9 +274,11 @@ class Session:
         A record about a picture is the caller's to pass only with that picture. A countdown or a sudoku is known
         without a record, and written bare it is asked in the model's words. Lengths not given suit the problem's task.
         `preset` names one of `named_presets`: its lengths, and its words around the prompt. `fixed` ("0:Once, 5:upon"),
-        `end_of_text` and `cfg_scale` are as in Checkpoint.canvas. No forward pass is made before the first iteration.
+        `end_of_text` and `cfg_scale` are as in Checkpoint.canvas. `earlier` are [question, answer] of the turns before it
+        (`turns.py`); the words of a preset stand around the new question alone, and a picture before the first turn. No
+        forward pass is made before the first iteration.
         """
-        prompt = untrusted.text(prompt, "the prompt")
+        prompt, earlier = untrusted.text(prompt, "the prompt"), read_turns(earlier)
         if len(prompt) > MAX_PROMPT_CHARACTERS:
             raise ValueError(f"the prompt is too long: it has {len(prompt):,} characters, {self._room()}")
         if not record and picture is not None:
@@ -286,9 +296,16 @@ class Session:
         asked, suffix = around.around(prompt) if prompt.strip() else (prompt, "")
         controls = {"fixed": fixed, "end_of_text": end_of_text, "cfg_scale": cfg_scale}
         canvas = checkpoint.canvas(
-            asked, codes, **lengths, temperature=temperature, seed=_as_whole(seed), suffix=suffix, **controls
+            asked,
+            codes,
+            earlier=earlier,
+            **lengths,
+            temperature=temperature,
+            seed=_as_whole(seed),
+            suffix=suffix,
+            **controls,
         )
-        return Decoding(self, checkpoint, settings, canvas, prompt, problem, picture, (asked, suffix))
+        return Decoding(self, checkpoint, settings, canvas, prompt, problem, picture, (asked, suffix), earlier=earlier)
 
     def branch(
         self,
@@ -358,12 +375,14 @@ class Decoding:
         picture: Picture | None = None,
         around: tuple[str, str] | None = None,
         branch: tuple[Trace, Start] | None = None,
+        earlier: Turns = (),
     ) -> None:
         """`around`: the question as it is asked, and what its answer is made to begin with (default: the prompt alone).
-        `branch`: the trace that it goes on from, and where.
+        `branch`: the trace that it goes on from, and where. `earlier`: the turns before the question.
         """
         self._session, self._checkpoint, self.picture = session, checkpoint, picture
         self._asked, self._suffix = around or (prompt, "")
+        self._turns = earlier if branch is None else branch[0].earlier
         self.settings, self.canvas, self.prompt, self.problem = settings, canvas, prompt, problem
         self._user = session.service.user(checkpoint)
         self._steps: list[Step] = []
@@ -434,7 +453,8 @@ class Decoding:
         if self.picture is None or self._decoder.request() is not None:
             raise ValueError("only a finished answer about a picture can be compared with a blank one")
         tokens = self._decoder.canvas
-        blank = self._checkpoint.prompt_ids(self._asked, self._session.blank().codes, self._suffix)
+        codes = self._session.blank().codes
+        blank = self._checkpoint.prompt_ids(self._asked, codes, self._suffix, earlier=self._turns)
         forwards = [judge_tokens(ids, tokens, self.canvas.mask_id) for ids in (self.canvas.prompt_ids, blank)]
         user = self._session.service.user(self._checkpoint)
         seen, unseen = (user.predict([forward])[0] for forward in forwards)
@@ -464,7 +484,8 @@ class Decoding:
             branches=self._branches,
         )
         # of these steps, not of the decoder's canvas: another thread may be a pass further
-        return replace(trace, text=self._checkpoint.text(trace.output_ids), extra=self._extra())
+        text = self._checkpoint.text(trace.output_ids)
+        return replace(trace, text=text, earlier=self._turns, extra=self._extra())
 
     def _extra(self) -> dict[str, Any]:
         """What a trace alone is to bring back: the record of a countdown or a sudoku (its board) and of a word problem

@@ -30,6 +30,7 @@ from wino_viz.step import (
     Verified,
     shown_ids,
 )
+from wino_viz.turns import Turns, read_turns
 from wino_viz.untrusted import TraceError
 
 __all__ = [
@@ -70,6 +71,7 @@ class Trace:
     ids that end an answer (end of text, end of turn). `timing` holds seconds and does not take part in `==`.
     `branches` say where it left another decoding, in the order of their passes: `decoder` made the passes after the last.
     `fixed` are (position, id) that stood before the first pass: no pass drafts them or takes them back.
+    `earlier` are (question, answer) of the turns that stand before the prompt; `prompt_ids` has all of them.
     """
 
     model: str
@@ -87,6 +89,7 @@ class Trace:
     branches: tuple[Branch, ...] = ()
     timing: Mapping[str, Any] = field(default_factory=dict, compare=False)
     fixed: tuple[tuple[int, int], ...] = ()
+    earlier: Turns = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     # ---- derived figures
@@ -152,6 +155,7 @@ class Trace:
         return {
             **self.extra,
             **({"branches": [branch.to_dict() for branch in self.branches]} if self.branches else {}),
+            **({"earlier": [list(turn) for turn in self.earlier]} if self.earlier else {}),
             "format": FORMAT,
             "version": VERSION,
             "model": self.model,
@@ -234,6 +238,7 @@ class Trace:
                 (untrusted.natural(position, "fixed"), untrusted.natural(token, "fixed"))
                 for position, token in untrusted.rows(data.get("fixed", []), 2, "fixed")
             ),
+            earlier=read_turns(data.get("earlier", [])),
             extra=untrusted.unknown_keys(data, _KEYS, "the trace"),
         )
         trace.check()

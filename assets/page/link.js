@@ -69,7 +69,8 @@ function linkOf(message, state, { settings, home, plus }) {
   if (decoder.cfg_scale) fields.cfg_scale = decoder.cfg_scale;
   if (![home, plus].includes(trace.model)) fields.model = trace.model;
   const what = about?.file ? "the problem and settings of your file, not the recording itself" : "this problem and its settings";
-  return { fields, words: `${what}. It fills in the form and runs nothing.` };
+  const alone = trace.earlier?.length ? " A link has no room for a conversation: it brings the last question alone." : "";
+  return { fields, words: `${what}. It fills in the form and runs nothing.${alone}` };
 }
 
 const isPlain = (value) => typeof value === "number" || (typeof value === "string" && /^\w+$/.test(value));

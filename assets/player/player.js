@@ -46,7 +46,7 @@ function icon(name) {
 class Player {
   constructor(root, { lanes = 1, theme = "auto", foldPrompt = false, onState = null, onPlant = null, onWhy = null } = {}) {
     this.root = root;
-    Object.assign(this, { onPlant, onWhy });
+    Object.assign(this, { onPlant, onWhy, foldsTurns: theme === "page" });
     this.onState = onState;
     this.oldRuns = new Set();
     this.k = 0;
@@ -168,11 +168,22 @@ class Player {
   _built(lane) {
     lane.canvas.build(lane.replay);
     lane.board.build(lane.replay);
-    lane.prompt.text.textContent = lane.replay.prompt;
-    lane.prompt.hidden = lane.replay.prompt.trim() === "";
+    this._showPrompt(lane);
     lane.drawn = null;
     lane.tallest = 0;
     this.timelineKey = "";
+  }
+
+  // The prompt, and what was said before it. A page that shows the prompt elsewhere begins with a conversation folded.
+  _showPrompt(lane) {
+    const { prompt, earlier } = lane.replay;
+    lane.prompt.text.textContent = earlier.length ? "" : prompt;
+    if (earlier.length) lane.prompt.text.append(turnsList(earlier, prompt));
+    lane.prompt.firstChild.textContent = promptName(earlier);
+    lane.prompt.hidden = prompt.trim() === "" && !earlier.length;
+    lane.prompt.classList.toggle("wp-conversation", earlier.length > 0);
+    if (earlier.length && this.foldsTurns && lane.turns !== earlier.length) lane.prompt.open = false;
+    lane.turns = earlier.length;
   }
 
   _reset(run) {
@@ -552,7 +563,7 @@ class Player {
     const counters = make("div", "wp-counters");
     counters.append(...Object.entries(COUNTERS).map(([when, labels]) => this._counters(lane, when, labels)));
     lane.prompt = make("details", "wp-prompt");
-    lane.prompt.text = make("p", "wp-prompt-text");
+    lane.prompt.text = make("div", "wp-prompt-text");
     lane.prompt.append(make("summary", "", "Prompt"), lane.prompt.text);
     lane.verdictLine = make("span", "wp-verdict");
     lane.words = make("span");

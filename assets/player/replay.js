@@ -79,6 +79,7 @@ class Replay {
     }
     this.model = String(header.model ?? "");
     this.prompt = String(header.prompt ?? "");
+    this.earlier = readTurns(header.earlier);
     this.promptLength = Array.isArray(header.prompt_ids) ? Math.min(header.prompt_ids.length, MAX_TOKENS) : 0; // tokens
     this.puzzle = readPuzzle(header); // the 16 cells of a sudoku, or null
     this.endIds = new Set(Array.isArray(header.end_ids) ? header.end_ids : []);

@@ -132,7 +132,7 @@ class FramePainter:
         self._text_left = self.margin + (board + self.margin if beside else 0)
         self._text_width = self.look.width - self.margin - self._text_left
         self._pad = round(text * 0.7)
-        self._prompt = self.small.wrap(trace.prompt, self.inner, PROMPT_LINES)
+        self._prompt = self.small.wrap(_prompt_words(trace), self.inner, PROMPT_LINES)
         tops = {"title": self.margin}
         at = self.margin + round(self.title.size * 1.35) + round(small * 1.5)
         if self._prompt:
@@ -366,3 +366,9 @@ class FramePainter:
         if verdict.get("correct") is True and verdict.get("faithful") is not False:
             return f"✓ {text}", self.colours.verified
         return text, self.colours.ink
+
+
+def _prompt_words(trace: Trace) -> str:
+    """The prompt; after how many turns of a conversation it comes, for a picture has no room for them."""
+    count = len(trace.earlier)
+    return f"After {count} earlier turn{'' if count == 1 else 's'}: {trace.prompt}" if count else trace.prompt

@@ -15,6 +15,7 @@ or DiffuCoder, or one with a LoRA adapter, which is put on the model that it nam
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -39,6 +40,7 @@ from wino_viz.models.llada import load_model
 from wino_viz.models.memory import free_memory
 from wino_viz.models.next_position import NextPosition
 from wino_viz.models.presets import Preset, presets_of
+from wino_viz.turns import ConversationTooLong
 
 __all__ = ["EMBEDDED", "Checkpoint", "embedded_models", "find_base", "find_model", "load_checkpoint", "load_tokenizer"]
 
@@ -76,19 +78,27 @@ class Checkpoint:
         """The preset of a task, or plain defaults where the model ships none for it."""
         return self.presets.get(task or "", Preset())
 
-    def prompt_ids(self, prompt: str, codes: np.ndarray | None = None, suffix: str = "") -> list[int]:
+    def prompt_ids(
+        self,
+        prompt: str,
+        codes: np.ndarray | None = None,
+        suffix: str = "",
+        *,
+        earlier: Sequence[tuple[str, str]] = (),
+    ) -> list[int]:
         """One user message in the model's chat layout, after the picture of `codes` (h, w) where there is one.
 
-        `suffix` is what the answer is made to begin with. Special tokens typed by the user stay ordinary text. Raises
-        ValueError where model and picture don't go together.
+        `earlier` are (question, answer) of the turns before it, the oldest first, and `suffix` is what the answer is made to
+        begin with. Special tokens that are typed stay ordinary text. Raises ValueError where model and picture don't go
+        together, and where the model's template has no place for earlier turns.
         """
         if codes is None:
             if self.reader is not None:
                 raise ValueError(f"{self.name} answers questions about a picture: bring one")
-            return chat.template_ids(self.tokenizer, prompt, suffix)
+            return chat.template_ids(self.tokenizer, prompt, suffix, earlier)
         if self.reader is None:
             raise ValueError(f"{self.name} reads text alone and can't see a picture: take a model such as mmada-mini")
-        return mmada.prompt_ids(self.reader, self.tokenizer, prompt, codes, suffix)
+        return mmada.prompt_ids(self.reader, self.tokenizer, prompt, codes, suffix, earlier)
 
     def controls(self, fixed: Sequence[tuple[int, int]], end_of_text: str, cfg_scale: float) -> Controls:
         """Controls with this model's ends of the text and of a turn; ValueError for what is outside its range."""
@@ -100,6 +110,7 @@ class Checkpoint:
         prompt: str,
         codes: np.ndarray | None = None,
         *,
+        earlier: Sequence[tuple[str, str]] = (),
         gen_length: int = 128,
         block_length: int = 64,
         temperature: float = 0.0,
@@ -111,6 +122,7 @@ class Checkpoint:
     ) -> Canvas:
         """The work of decoding an answer to `prompt` (about the picture of `codes`, for a model that sees).
 
+        `earlier` are (question, answer) of the turns before it; a conversation that is too long raises ConversationTooLong.
         `suffix` is what the answer is made to begin with; it counts as part of the prompt. `fixed` are words at positions
         (`fixed_words.py`), `end_of_text` and `cfg_scale` as in `decoding/controls.py`.
 
@@ -119,7 +131,7 @@ class Checkpoint:
         if not prompt.strip():
             question = "problem, or take a new one" if codes is None else "question, or take a suggestion"
             raise ValueError(f"the prompt is empty: write a {question}")
-        ids = self.prompt_ids(prompt, codes, suffix)
+        ids = self.prompt_ids(prompt, codes, suffix, earlier=earlier)
         Canvas(ids, self.mask_id, gen_length, block_length, temperature, seed)  # its own sentences come first
         controls = self.controls(
             fixed=read_fixed(fixed, partial(chat.plain_ids, self.tokenizer), gen_length),
@@ -141,11 +153,27 @@ class Checkpoint:
                 f"gen_length must be less than {self.context}, the context of {self.name}, not {gen_length}"
             )
         if len(ids) > room:
-            raise ValueError(
-                f"the prompt is too long: {len(ids)} tokens, and {self.name} has room for {room} "
-                f"beside {gen_length} generated ones (about {max(1, room * 3)} characters)"
-            )
+            raise self._too_long(partial(self.prompt_ids, prompt, codes, suffix), earlier, room, gen_length)
         return canvas
+
+    def _too_long(
+        self, ids: Callable[..., list[int]], earlier: Sequence[tuple[str, str]], room: int, gen_length: int
+    ) -> ValueError:
+        """What is said of a prompt for which there is no room: `ids(earlier=…)` after some of its earlier turns."""
+        beside = f"{self.name} has room for {room} beside {gen_length} generated ones"
+        fewest = bisect_left(range(len(earlier) + 1), True, key=lambda n: len(ids(earlier=earlier[n:])) <= room)
+        fits = len(earlier) - fewest
+        if fits < 0:
+            about = f"about {max(1, room * 3)} characters"
+            return ValueError(f"the prompt is too long: {len(ids(earlier=()))} tokens, and {beside} ({about})")
+        if len(earlier) == 1:
+            dropped = "its earlier turn does not fit beside the question"
+        elif fits:
+            dropped = f"of its {len(earlier)} earlier turns the newest {fits if fits > 1 else 'one'} would fit"
+        else:
+            dropped = f"none of its {len(earlier)} earlier turns fits beside the question"
+        whole = len(ids(earlier=earlier))
+        return ConversationTooLong(f"the conversation is too long: {whole} tokens, and {beside}; {dropped}", fits)
 
     def pieces(self, ids: Iterable[int]) -> dict[int, str]:
         """The text of each id by itself, spaces and line breaks as they are (a part of a character shows as U+FFFD)."""

@@ -15,7 +15,7 @@ WINO (arXiv 2507.18578).
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ import torch
 from PIL import Image
 from transformers import PreTrainedTokenizerFast
 
-from wino_viz.models.chat import HEADER_END, HEADER_START, START_OF_TEXT, TURN_END, plain_ids, template_ids
+from wino_viz.models.chat import HEADER_END, HEADER_START, ROLES, START_OF_TEXT, TURN_END, plain_ids, template_ids
 from wino_viz.models.files import CheckpointError, read_json
 from wino_viz.models.magvit import Magvit, load_magvit
 from wino_viz.pictures import preprocess, to_image
@@ -103,18 +103,24 @@ class ImageReader:
 
 
 def prompt_ids(
-    reader: ImageReader, tokenizer: PreTrainedTokenizerFast, question: str, codes: np.ndarray, suffix: str = ""
+    reader: ImageReader,
+    tokenizer: PreTrainedTokenizerFast,
+    question: str,
+    codes: np.ndarray,
+    suffix: str = "",
+    earlier: Sequence[tuple[str, str]] = (),
 ) -> list[int]:
     """Picture and question in the reader's layout, and `suffix` where the answer begins.
 
-    Special tokens typed by the user stay ordinary text.
+    `earlier` are (question, answer) of the turns before it; the picture stands before the first. Special tokens that are
+    typed stay ordinary text.
     """
     layout = LAYOUTS[reader.layout]
     one = tokenizer.convert_tokens_to_ids
     words = (
-        template_ids(tokenizer, question, suffix)
+        template_ids(tokenizer, question, suffix, earlier)
         if layout.template
-        else _chat_ids(tokenizer, question, layout.turn_end, suffix)
+        else _chat_ids(tokenizer, question, layout.turn_end, suffix, earlier)
     )
     return [
         one(UNDERSTANDING),
@@ -126,21 +132,21 @@ def prompt_ids(
     ]
 
 
-def _chat_ids(tokenizer: PreTrainedTokenizerFast, question: str, turn_end: str, suffix: str) -> list[int]:
+def _chat_ids(
+    tokenizer: PreTrainedTokenizerFast, question: str, turn_end: str, suffix: str, earlier: Sequence[tuple[str, str]]
+) -> list[int]:
     """MMaDA's own chat layout: one line break after a header, where LLaDA's template has two."""
     one = tokenizer.convert_tokens_to_ids
     ended = turn_end == TURN_END
-    return [
-        one(HEADER_START),
-        *plain_ids(tokenizer, "user"),
-        one(HEADER_END),
-        *plain_ids(tokenizer, f"\n{question.strip()}" + ("" if ended else turn_end)),
-        *([one(TURN_END)] if ended else []),
-        one(HEADER_START),
-        *plain_ids(tokenizer, "assistant"),
-        one(HEADER_END),
-        *plain_ids(tokenizer, f"\n{suffix}"),
-    ]
+
+    def headed(role: str, text: str) -> list[int]:
+        return [one(HEADER_START), *plain_ids(tokenizer, role), one(HEADER_END), *plain_ids(tokenizer, f"\n{text}")]
+
+    ids: list[int] = []
+    for number, text in enumerate([*(text for turn in earlier for text in turn), question]):
+        ids += headed(ROLES[number % 2], text.strip() + ("" if ended else turn_end))
+        ids += [one(TURN_END)] if ended else []
+    return ids + headed(ROLES[1], suffix)
 
 
 def check_rows(config: Mapping[str, Any], rows: int, folder: Path) -> None:

@@ -172,6 +172,7 @@ def _decode_endpoint(menu: ModelMenu, plus: Any) -> None:
         fixed: str = "",
         end_of_text: str = "free",
         cfg_scale: float = 0.0,
+        earlier: list[list[str]] | None = None,
     ) -> dict:
         """Decode an answer to `prompt` and return its whole trace (the trace file's format, version 1).
 
@@ -181,6 +182,7 @@ def _decode_endpoint(menu: ModelMenu, plus: Any) -> None:
         left out are the model's own. A countdown ("30, 100, 93 -> 23") or a 4x4 sudoku
         (16 digits, 0 for an empty cell) is asked in the words that models learn. fixed are words that stand from the start,
         by position from 0 ("0:Once, 5:upon"); end_of_text is free, last or never; cfg_scale is guidance, 0 for none.
+        earlier are the turns of a conversation that stand before the prompt, the oldest first: [["question", "answer"], ...].
         """
         lengths = {"gen_length": gen_length, "block_length": block_length}
         try:
@@ -195,6 +197,7 @@ def _decode_endpoint(menu: ModelMenu, plus: Any) -> None:
             settings = session.parse(spec, preset or (task if task in session.tasks else None))
             more = {"temperature": temperature, "seed": seed, "preset": preset}
             more |= {"fixed": fixed, "end_of_text": end_of_text, "cfg_scale": cfg_scale}
+            more |= {"earlier": [] if earlier is None else earlier}
             decoding = session.start(prompt, settings, **lengths, **more)
         except ValueError as error:
             raise gr.Error(str(error), print_exception=False) from None
@@ -216,12 +219,14 @@ def _caption_endpoint(menu: ModelMenu) -> None:
         seed: int = 0,
         model: str | None = None,
         preset: str | None = None,
+        earlier: list[list[str]] | None = None,
     ) -> dict:
         """Decode what the model says of a picture and return its whole trace (the trace file's format, version 1).
 
         image is a file (gradio_client.handle_file), or its bytes as base64 or a data URL; it is not kept. question asks
         for a description unless it asks something else. decoder, model and preset are as in decode, of the models
-        that see. Lengths left out are those that the model learned for descriptions, or for answers to questions.
+        that see. Lengths left out are those that the model learned for descriptions, or for answers to questions. earlier are
+        questions about the picture and their answers, as in decode.
         """
         try:
             if model is not None and model not in names:
@@ -238,6 +243,7 @@ def _caption_endpoint(menu: ModelMenu) -> None:
             settings = session.parse(usual_spec(session.model) if decoder is None else decoder, preset)
             record = {"task": "vqa", "image": "picture", "question": question}
             more = {**sizes, "temperature": temperature, "seed": seed, "record": record, "preset": preset}
+            more |= {"earlier": [] if earlier is None else earlier}
             decoding = session.start(question, settings, picture=picture, **more)
         except ValueError as error:
             raise gr.Error(str(error), print_exception=False) from None

@@ -15,6 +15,7 @@ ASSETS = Path(__file__).resolve().parents[2] / "assets" / "player"
 SCRIPTS = (
     "replay.js",
     "words.js",
+    "turns.js",
     "why.js",
     "plant.js",
     "sudoku.js",
