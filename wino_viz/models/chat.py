@@ -40,12 +40,13 @@ def template_ids(
     whole = chat_around_slot(tokenizer, len(earlier))
     messages = iter([*(text.strip() for turn in earlier for text in turn), message.strip()])
     ids: list[int] = []
-    parts = _split(whole, [token for token in tokenizer.get_added_vocab() if token in whole])
+    added = tokenizer.get_added_vocab()
+    parts = _split(whole, [token for token in added if token in whole])
     if suffix and tokenizer.convert_tokens_to_ids(parts[-1]) in tokenizer.all_special_ids:
         parts.append("")
     for number, part in enumerate(parts):
         text = _filled(part, messages) + (suffix if number == len(parts) - 1 else "")
-        if part in tokenizer.get_added_vocab():
+        if part in added:
             ids.append(tokenizer.convert_tokens_to_ids(part))
         elif text:
             ids += plain_ids(tokenizer, text)
@@ -59,7 +60,6 @@ def chat_around_slot(tokenizer: PreTrainedTokenizerFast, turns: int = 0) -> str:
     without one LLaDA's own where the tokenizer has the tokens of it. A model without the tokens of a chat (LLaDA-8B-Base),
     whatever its template says, goes on with a bare prompt: questions and answers are paragraphs with a blank line between.
     """
-    vocabulary = tokenizer.get_vocab()
     count = 2 * turns + 1
     whole = _llada_chat(count)
     if tokenizer.chat_template:
@@ -70,7 +70,8 @@ def chat_around_slot(tokenizer: PreTrainedTokenizerFast, turns: int = 0) -> str:
             if turns:
                 raise ValueError(f"{NO_PLACE}: {' '.join(str(error).split())[:200]}") from None
             raise
-    if not all(mark in vocabulary for mark in _MARKS.findall(whole)):
+    id_of = tokenizer.backend_tokenizer.token_to_id  # the whole vocabulary as a dictionary takes long to make
+    if any(id_of(mark) is None for mark in _MARKS.findall(whole)):
         return "\n\n".join([SLOT] * count)
     if turns and whole.count(SLOT) != count:
         raise ValueError(NO_PLACE)
