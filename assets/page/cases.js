@@ -107,12 +107,15 @@ function miniature({ lines, passes, at }) {
   return picture;
 }
 
+// marked: 1 pointed at, 2 changed by hand, 4 what was planted still stands; or several of them (ui/minimap.py).
 function mapBar(state, x, y, width, marked) {
   const box = svgPart("rect", { x, y, width: Math.max(2, width), height: MAP.bar, rx: 1.5, class: `map-${state}` });
   const parts = [box];
   if (state === "remasked") parts.push(svgPart("path", { d: `M${x - 1} ${y + MAP.bar / 2}h${Math.max(2, width) + 2}`, class: "map-strike" }));
   if (state === "verified") parts.push(svgPart("path", { d: `M${x} ${y + MAP.bar + 1}h${Math.max(2, width)}`, class: "map-underline" }));
-  if (marked) parts.push(svgPart("rect", { x: x - 1.8, y: y - 2, width: Math.max(2, width) + 3.6, height: MAP.bar + 4, rx: 2.5, class: "map-mark" }));
+  if (marked & 4) parts.push(svgPart("rect", { x: x - 0.9, y: y - 0.9, width: Math.max(2, width) + 1.8, height: MAP.bar + 1.8, rx: 1.8, class: "map-planted" }));
+  if (marked & 2) parts.push(svgPart("path", { d: `M${x - 0.6} ${y + MAP.bar + 1}v-${MAP.bar + 4.4}l4.6 1.7l-4.6 1.7`, class: "map-flag" }));
+  if (marked & 1) parts.push(svgPart("rect", { x: x - 1.8, y: y - 2, width: Math.max(2, width) + 3.6, height: MAP.bar + 4, rx: 2.5, class: "map-mark" }));
   return parts;
 }
 
