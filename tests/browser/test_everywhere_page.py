@@ -9,7 +9,7 @@ import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from playwright.sync_api import Page, expect
-from test_page import choose, run, say, set_number
+from test_page import choose, run, say
 
 from wino_viz.models.checkpoint import Checkpoint
 from wino_viz.session import Session
@@ -40,19 +40,18 @@ def test_fixed_words_and_guidance_go_to_every_decoder_of_a_comparison(url, open_
     page.locator("#compare-prompt textarea").fill("Ana has 12 pears. Ana buys 5 more pears. How many pears now?")
     choose(page.locator("#compare-left-decoder"), "Threshold")
     page.locator("#compare-controls button").first.click()
-    page.locator("#compare-fixed textarea, #compare-fixed input").first.fill("0:After, 3:pears")
-    page.locator("#compare-more button").first.click()
-    set_number(page, "Generation length", "32")
-    set_number(page, "Block length", "32")
+    page.locator("#compare-fixed textarea, #compare-fixed input").first.fill("0:After, 3:cards")
+    page.locator("#compare-controls").get_by_role("spinbutton").fill("0.5")
     run(page, "compare")
     expect(say(page, "compare")).to_contain_text("Done in", timeout=60_000)
     made = traces(page, "compare-player")
     assert [trace.decoder["name"] for trace in made] == ["threshold", "wino"]
     for trace in made:
-        assert [(at, trace.pieces[token]) for at, token in trace.fixed] == [(0, "After"), (3, " pears")]
+        assert [(at, trace.pieces[token]) for at, token in trace.fixed] == [(0, "After"), (3, " cards")]
+        assert trace.decoder["cfg_scale"] == 0.5
     page.locator("#compare-fixed textarea, #compare-fixed input").first.fill("40:After")
     run(page, "compare")
-    expect(say(page, "compare")).to_contain_text("Can’t run: position 40 is outside the answer")
+    expect(say(page, "compare")).to_contain_text("Can’t run: “After” takes position 40, and the answer has 0 to 31.")
 
 
 def test_a_wrong_colour_planted_in_a_description_is_taken_back_as_the_picture_is_seen(url, open_page):

@@ -122,6 +122,7 @@ def picture_tab(menu: ModelMenu, examples: Sequence[PictureExample]) -> None:
                     opening.message(verdict=session.judge(opening.record, opening.trace.text)) if opening else None
                 )
                 single = Player(message, fold_prompt=True, plant=True, elem_id="picture-player")
+                take_away("picture-player")
             with gr.Column(elem_classes="for-two"):
                 pair = Player(lanes=2, fold_prompt=True, elem_id="picture-pair")
                 table = Figures(label="Figures side by side", elem_id="picture-figures")
@@ -131,7 +132,6 @@ def picture_tab(menu: ModelMenu, examples: Sequence[PictureExample]) -> None:
                 elem_id="picture-words",
             )
             with gr.Column(elem_classes="for-one"):
-                take_away("picture-player")
                 plant_panel(
                     menu, None, "picture-player", desk, on_run, on_end, ON_REFUSED, "picture-plant", asked_about
                 )
