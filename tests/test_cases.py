@@ -268,6 +268,15 @@ def test_the_page_holds_no_case_before_the_tab_is_opened():
     assert all(len(value) < 200 for value in values if isinstance(value, str))
 
 
+def test_the_planted_digit_is_one_of_those_that_the_search_tries(cases):
+    search = runpy.run_path(str(CASES.parents[2] / "examples" / "find_cases.py"))
+    before = Trace.from_json((CASES.parent / "traces" / "sofia.json").read_bytes())
+    tried = list(search["changes"](before))
+    [fate] = fates(by(cases, "planted").traces[-1])
+    assert (fate.at_pass, *fate.edit) in tried
+    assert all(number < before.forward_passes for number, _, _ in tried)
+
+
 def test_new_cases_are_found_by_their_property(monkeypatch, capsys):
     script = str(CASES.parents[2] / "examples" / "find_cases.py")
     asked = [
