@@ -3,10 +3,13 @@
     python examples/find_cases.py --task arithmetic --count 100 --seed 7
     python examples/find_cases.py --task sudoku --count 300 --seed 7 --property sudoku_digit --wino wino:tau1=0.5
     python examples/find_cases.py --task arithmetic --count 40 --seed 7 --property beats_standard,heals,wino_plus
+    python examples/find_cases.py --task arithmetic --count 40 --seed 7 --property planted --records
 
 One line per problem and property: the property, the problem's number (from 0, of the same task, count and seed), its steps or
 operations, forward passes and tokens taken back per lane, and the first moments (pass: positions). The problem follows with
 `--records`. Without `--property` all are looked for that need WINO alone. Lengths and settings are the model's presets.
+"planted" changes a digit by hand after the pass that drafts it, to the other one that the model thought of first, and lets both
+decoders go on from there; the texts of the two tokens follow. It takes minutes.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
@@ -23,8 +26,9 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from wino_viz.evaluation.rows import difficulty_of
+from wino_viz.fates import fates
 from wino_viz.plus import SUFFIX
-from wino_viz.properties import PROPERTIES, find
+from wino_viz.properties import PROPERTIES, find, is_number, is_right, planted_number, replaced
 from wino_viz.session import Session
 from wino_viz.tasks.registry import fresh_problems, prompt_of
 from wino_viz.trace import Trace
@@ -68,11 +72,50 @@ def _alone(task: str) -> list[str]:
 
 def look(name: str, made: Any) -> tuple[list[Any], list[Trace]]:
     """The moments of a property and its traces, which `made` decodes by kind; WINO, the cheapest, first."""
+    if name == "planted":
+        return planted(made("wino"))
     kinds = PROPERTIES[name].decoders
     if "wino" in kinds and "single" not in name and not made("wino").revocations and name != "draft_cap":
         return [], []
     traces = [made(kind) for kind in kinds]
     return find(name, traces), traces
+
+
+def planted(wino: Trace) -> tuple[list[Any], list[Trace]]:
+    """The first number of a WINO decoding that can be changed by hand so that it shows "planted", and the two branches."""
+    if not is_right(wino):
+        return [], []
+    for number, position, token in changes(wino):
+        healed = branched(wino, number, {position: token}, "wino")
+        fate = planted_number(healed)
+        if fate.revoked is None or fate.final != fate.before or not is_right(healed):
+            continue  # before the long one
+        traces = [branched(wino, number, {position: token}, "standard"), healed]
+        if moments := find("planted", traces):
+            return moments, traces
+    return [], []
+
+
+def changes(trace: Trace) -> Iterator[tuple[int, int, int]]:
+    """(pass, position, id): a digit that stands to the end, and the other one that the model thought of first when it drafted
+    it."""
+    for number, step in enumerate(trace.steps[:-1], start=1):
+        for token in step.drafted:
+            if replaced(trace, token) or not is_number(trace, token.id):
+                continue
+            choices = (one for one, _ in step.alternatives.get(token.position, ()))
+            other = next((one for one in choices if one != token.id and is_number(trace, one)), None)
+            if other is not None:
+                yield number, token.position, other
+
+
+def branched(trace: Trace, number: int, edits: Mapping[int, int], kind: str) -> Trace:
+    session = _session(trace.model)
+    record = trace.extra["record"]
+    decoding = session.branch(trace, number, edits, session.settings(kind, record["task"]), record=record)
+    for _ in decoding:
+        pass
+    return decoding.trace()
 
 
 def decoded_as(
@@ -99,7 +142,12 @@ def _session(name: str) -> Session:
 def line(name: str, number: int, record: Mapping[str, Any], traces: Sequence[Trace], moments: Sequence[Any]) -> str:
     lanes = " | ".join(f"{t.forward_passes} passes, {t.revocations} back" for t in traces)
     shown = "  ".join(f"{m.number}: {','.join(map(str, m.positions[:8]))}" for m in moments[:4])
+    shown += "".join(f"  {_piece(t, f.before)} -> {_piece(t, f.edit.id)}" for t in traces[-1:] for f in fates(t))
     return f"{name:14} {number:4} difficulty {difficulty_of(record)}  {lanes}  {shown}"
+
+
+def _piece(trace: Trace, token: int | None) -> str:
+    return "mask" if token is None else trace.pieces[token]
 
 
 if __name__ == "__main__":

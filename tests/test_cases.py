@@ -12,10 +12,11 @@ import pytest
 
 from wino_viz.cases import CASES, Case, case_data, read_case, read_cases
 from wino_viz.claims import ClaimError, figures
+from wino_viz.fates import fates
 from wino_viz.properties import PROPERTIES, Moment, find, lane_kind
 from wino_viz.step import Step, Token
 from wino_viz.tasks.registry import judge
-from wino_viz.trace import Trace, dumps
+from wino_viz.trace import Edit, Trace, dumps
 from wino_viz.ui.cases_tab import case_head, case_message, cases_tab, gallery
 from wino_viz.ui.minimap import minimap
 from wino_viz.ui.player import MOST_LANES
@@ -24,6 +25,7 @@ WANTED = {
     "beats_standard",
     "wrong_number",
     "heals",
+    "planted",
     "rewritten",
     "sudoku_digit",
     "false_alarm",
@@ -186,10 +188,47 @@ def without_remasks(trace: Trace) -> Trace:
     return replace(trace, steps=tuple(steps))
 
 
-@pytest.mark.parametrize("name", sorted(WANTED - {"draft_cap", "beats_standard", "heals", "remask_limit", "wino_plus"}))
+@pytest.mark.parametrize(
+    "name", sorted(WANTED - {"draft_cap", "beats_standard", "heals", "planted", "remask_limit", "wino_plus"})
+)
 def test_what_takes_nothing_back_has_no_property_about_it(cases, name):
     [trace] = by(cases, name).traces
     assert find(name, [trace]) and not find(name, [without_remasks(trace)])
+
+
+def test_a_planted_number_stays_in_one_decoding_and_is_taken_back_in_the_other(cases):
+    case = by(cases, "planted")
+    standard, wino = case.traces
+    [kept], [healed] = fates(standard), fates(wino)
+    assert kept.edit == healed.edit and standard.steps[: kept.at_pass] == wino.steps[: kept.at_pass]
+    assert kept.revoked is None and standard.output_ids[17] == kept.edit.id
+    assert healed.revoked[0] == 3 and wino.output_ids[17] == healed.before != healed.edit.id
+    assert [judge(t.extra["record"], t.text).correct for t in case.traces] == [False, True]
+    assert find("planted", case.traces) == [Moment(2, (17,)), Moment(3, (17,))]
+
+
+def test_what_does_not_heal_a_planted_number_is_no_such_case(cases):
+    standard, wino = by(cases, "planted").traces
+    other = replace(wino.branches[0], edits=(Edit(17, wino.output_ids[17]),))
+    nothing = replace(wino.branches[0], edits=())
+    for lanes in (
+        [standard, replace(wino, branches=())],  # nothing was planted
+        [standard, replace(wino, branches=(nothing,))],
+        [standard, replace(wino, branches=(other,))],  # not the same on both sides
+        [standard, replace(wino, text=standard.text)],  # both end wrong
+        [replace(standard, text=wino.text), wino],  # both end right
+        [standard, replace(wino, steps=wino.steps[1:])],  # they do not go on from the same passes
+        [standard, replace(wino, output_ids=standard.output_ids, steps=without_remasks(wino).steps)],
+    ):
+        assert find("planted", lanes) == []
+
+
+def test_the_miniature_of_a_planted_error_has_its_flag_and_a_frame_while_it_stands(cases):
+    case = by(cases, "planted")
+    planted, back, healed = (minimap(case.traces[-1], number, {17})["lines"] for number in (2, 3, 4))
+    assert [bar for bar in planted[0] if len(bar) > 2] == [["p", 1, 7]]
+    assert [bar for bar in back[0] if len(bar) > 2] == [["r", 1, 3]]
+    assert [bar for bar in healed[0] if len(bar) > 2] == [["d", 1, 3]]
 
 
 def test_lanes_must_be_of_one_problem_and_of_the_decoders_in_their_order(cases):
@@ -227,6 +266,15 @@ def test_the_page_holds_no_case_before_the_tab_is_opened():
         cases_tab()
     values = [part["props"].get("value") for part in app.get_config_file()["components"]]
     assert all(len(value) < 200 for value in values if isinstance(value, str))
+
+
+def test_the_planted_digit_is_one_of_those_that_the_search_tries(cases):
+    search = runpy.run_path(str(CASES.parents[2] / "examples" / "find_cases.py"))
+    before = Trace.from_json((CASES.parent / "traces" / "sofia.json").read_bytes())
+    tried = list(search["changes"](before))
+    [fate] = fates(by(cases, "planted").traces[-1])
+    assert (fate.at_pass, *fate.edit) in tried
+    assert all(number < before.forward_passes for number, _, _ in tried)
 
 
 def test_new_cases_are_found_by_their_property(monkeypatch, capsys):

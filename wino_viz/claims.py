@@ -19,7 +19,7 @@ from wino_viz.drawing.replay import end_tail, frames
 from wino_viz.tasks import registry
 from wino_viz.trace import LIMITS, Step, Trace
 
-DRAFTED, PASSED, TAKEN_BACK, KEPT, LEANING, STANDING, MASKED = STATES = (
+DRAFTED, PASSED, TAKEN_BACK, KEPT, LEANING, STANDING, MASKED, PLANTED = STATES = (
     "drafted",  # placed by this pass
     "passed",  # verified by this pass, at or above τ2
     "taken back",  # by this pass
@@ -27,6 +27,7 @@ DRAFTED, PASSED, TAKEN_BACK, KEPT, LEANING, STANDING, MASKED = STATES = (
     "leaning",  # predicted by this pass, and left masked
     "standing",  # there after this pass
     "masked",  # nothing there after this pass
+    "planted",  # put there by hand after this pass
 )
 DECIMALS = 2  # of a probability in a text
 MOST_POINTS = 40
@@ -100,6 +101,8 @@ def seen_at(trace: Trace, number: int, position: int) -> dict[str, tuple[str, fl
         seen[MASKED] = ("", None)
     else:
         seen[STANDING] = (trace.pieces[held], None)
+        if any(edit.position == position for edit in trace.edits_after(number)):
+            seen[PLANTED] = (trace.pieces[held], None)
     return seen
 
 

@@ -2,6 +2,7 @@
 
     python -m wino_viz decode --decoder wino --prompt "Ana has 30 cards. Ana gives 12 cards to Omar. How many …?"
     python -m wino_viz decode --image scene.png --prompt "How many stars are there?" --trace trace.json --words
+    python -m wino_viz branch trace.json --after 3 --put "17=2" --decoder standard
     python -m wino_viz export trace.json --to trace.gif
     python -m wino_viz eval --decoders standard,wino:tau1=0.6:tau2=0.9 --data problems.jsonl --out result.json
     python -m wino_viz bench
@@ -24,6 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wino_viz.arguments import Parser, whole
+from wino_viz.branch_command import add_branch
 from wino_viz.decoding import DECODERS
 from wino_viz.decoding.controls import END_OF_TEXT, FREE
 from wino_viz.export_command import add_export
@@ -111,6 +113,7 @@ def _parser() -> argparse.ArgumentParser:
     decode.add_argument("--title", help="title to keep in the trace")
     decode.add_argument("--note", help="what the trace shows, to keep in it")
 
+    add_branch(commands)
     add_export(commands)
     add_serve(commands)
 

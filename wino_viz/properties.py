@@ -4,7 +4,7 @@
 
 Each takes the traces of a case (one, or two of the same problem side by side) with their problem under "record", and
 returns the moments at which the property is to be seen, none where it does not hold. examples/find_cases.py looks for new
-problems by them, and the tests hold every case that ships to its property. Standard library and tasks only.
+problems by them, and the tests hold every case that ships to its property. Without a model.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from wino_viz.fates import Fate, fates
 from wino_viz.models.files import is_wino_plus
 from wino_viz.tasks import registry
 from wino_viz.trace import DRAFT_CAP, REMASK_LIMIT, SINGLE_DRAFT, Step, Token, Trace
@@ -170,6 +171,32 @@ def _right_where_standard_is_wrong(traces: Sequence[Trace]) -> list[Moment]:
     return _taken_back(wino, lambda token: replaced(wino, token))
 
 
+def _planted(traces: Sequence[Trace]) -> list[Moment]:
+    """One number was changed by hand to another, the same in both. Standard decoding keeps it and ends wrong; WINO takes it
+    back, writes there what had stood, and ends right. The moments: where it is planted, and where it is taken back."""
+    standard, wino = traces
+    kept, back = planted_number(standard), planted_number(wino)
+    if kept is None or back is None or (kept.at_pass, kept.edit) != (back.at_pass, back.edit):
+        return []
+    if standard.steps[: kept.at_pass] != wino.steps[: back.at_pass]:
+        return []
+    stays = kept.revoked is None and kept.final == kept.edit.id
+    healed = back.revoked is not None and back.final == back.before
+    wrong = registry.judge(standard.extra["record"], standard.text).correct is False
+    if not (stays and healed and wrong and is_right(wino)):
+        return []
+    return [Moment(number, (back.edit.position,)) for number in (back.at_pass, back.revoked[0])]
+
+
+def planted_number(trace: Trace) -> Fate | None:
+    """What became of the number that was put in the place of another, where that is all that was ever changed by hand."""
+    if len(trace.branches) != 1 or len(found := fates(trace)) != 1:
+        return None
+    [fate] = found
+    both = fate.before is not None and is_number(trace, fate.before) and is_number(trace, fate.edit.id)
+    return fate if both and fate.before != fate.edit.id else None
+
+
 def _as_good_in_fewer(traces: Sequence[Trace]) -> list[Moment]:
     """Both right; WINO takes tokens back, and WINO+ needs fewer passes and takes none back."""
     wino, plus = traces
@@ -227,6 +254,12 @@ PROPERTIES: dict[str, Property] = {
     "heals": Property("a threshold alone ends wrong, WINO right", ("threshold", "wino"), _heals),
     "beats_standard": Property(
         "standard decoding ends wrong, WINO right", ("standard", "wino"), _right_where_standard_is_wrong
+    ),
+    "planted": Property(
+        "a number changed by hand stays in standard decoding, which ends wrong; WINO takes it back and ends right",
+        ("standard", "wino"),
+        _planted,
+        ("arithmetic", "countdown"),
     ),
     "wino_plus": Property("WINO+ needs fewer passes, and takes nothing back", ("wino", "wino+"), _as_good_in_fewer),
     "caption": Property(

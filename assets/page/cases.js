@@ -5,6 +5,7 @@
 // case: {follows, case, title, text, pass, lane, points, moments: [{pass, label, text, points}], picture, command}.
 
 const MAP = { width: 232, columns: 40, row: 11, bar: 6, rows: 9, plot: 34 }; // px, and characters in a line
+const FLAG = 6; // px above a token that was changed by hand
 const STATE_NAMES = { m: "masked", d: "drafted", v: "verified", r: "remasked", p: "placed" };
 
 function showCases(element, data, trigger) {
@@ -85,7 +86,7 @@ function miniature({ lines, passes, at }) {
   const large = Math.min(3, MAP.columns / Math.min(MAP.columns, Math.max(...widths)), MAP.rows / Math.min(MAP.rows, lines.length));
   const unit = MAP.width / MAP.columns;
   const height = MAP.rows * MAP.row;
-  const picture = svgPart("svg", { viewBox: `0 0 ${MAP.width} ${height + MAP.plot + 8}`, class: "case-map", "aria-hidden": "true" });
+  const picture = svgPart("svg", { viewBox: `0 ${-FLAG} ${MAP.width} ${height + MAP.plot + 8 + FLAG}`, class: "case-map", "aria-hidden": "true" });
   const text = svgPart("g", { transform: `scale(${large.toFixed(2)})` }); // a short text is drawn larger
   let row = 0;
   for (const line of lines) {
@@ -107,12 +108,15 @@ function miniature({ lines, passes, at }) {
   return picture;
 }
 
+// marked: 1 pointed at, 2 changed by hand, 4 what was planted still stands; or several of them (ui/minimap.py).
 function mapBar(state, x, y, width, marked) {
   const box = svgPart("rect", { x, y, width: Math.max(2, width), height: MAP.bar, rx: 1.5, class: `map-${state}` });
   const parts = [box];
   if (state === "remasked") parts.push(svgPart("path", { d: `M${x - 1} ${y + MAP.bar / 2}h${Math.max(2, width) + 2}`, class: "map-strike" }));
   if (state === "verified") parts.push(svgPart("path", { d: `M${x} ${y + MAP.bar + 1}h${Math.max(2, width)}`, class: "map-underline" }));
-  if (marked) parts.push(svgPart("rect", { x: x - 1.8, y: y - 2, width: Math.max(2, width) + 3.6, height: MAP.bar + 4, rx: 2.5, class: "map-mark" }));
+  if (marked & 4) parts.push(svgPart("rect", { x: x - 0.9, y: y - 0.9, width: Math.max(2, width) + 1.8, height: MAP.bar + 1.8, rx: 1.8, class: "map-planted" }));
+  if (marked & 1) parts.push(svgPart("rect", { x: x - 1.8, y: y - 2, width: Math.max(2, width) + 3.6, height: MAP.bar + 4, rx: 2.5, class: "map-mark" }));
+  if (marked & 2) parts.push(svgPart("path", { d: `M${x + 0.4} ${y - 1}v-${FLAG}l5.4 2.2l-5.4 2.2`, class: "map-flag" }));
   return parts;
 }
 

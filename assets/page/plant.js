@@ -8,7 +8,7 @@
 const MOST_BRANCHES = 8;
 const MOST_COMPARED = 3;
 const LONGEST_NAME = 60;
-const KEPT = "wino-branches";
+const KEPT = "wino-branches"; // of the Decode tab; others add the id of their player
 const HOW = "Pause at any pass, click a token and press “Plant an error here” in its card; or";
 
 function showPlant(element, data, trigger) {
@@ -21,6 +21,7 @@ function showPlant(element, data, trigger) {
 class PlantForm {
   constructor(element, { follows, shows }, trigger) {
     Object.assign(this, { element, follows: String(follows), shows: String(shows), trigger });
+    this.kept = this.shows === "plant-player" ? KEPT : `${KEPT}-${this.shows}`;
     this.chosen = null; // what a person may do at the token that was chosen, as the player tells it
     this.branches = [];
     this.ticked = [];
@@ -213,7 +214,7 @@ class PlantForm {
   save() {
     for (let first = 0; first <= this.branches.length; first += 1) {
       try {
-        sessionStorage.setItem(KEPT, JSON.stringify(this.branches.slice(first)));
+        sessionStorage.setItem(this.kept, JSON.stringify(this.branches.slice(first)));
         return;
       } catch { /* no room, or none allowed: as many as fit */ }
     }
@@ -221,7 +222,7 @@ class PlantForm {
 
   restore() {
     try {
-      const kept = JSON.parse(sessionStorage.getItem(KEPT) ?? "[]");
+      const kept = JSON.parse(sessionStorage.getItem(this.kept) ?? "[]");
       this.branches = kept.filter((each) => Array.isArray(each?.traces) && Array.isArray(each.outcomes)).slice(0, MOST_BRANCHES);
     } catch {
       this.branches = [];

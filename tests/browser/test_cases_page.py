@@ -71,6 +71,8 @@ def test_the_figure_and_the_cards_lead_to_what_they_speak_of(url, open_page):
     opened = card(page, "sudoku_digit")
     expect(opened).to_contain_text("WINO, 6 passes: ✓ right")
     assert opened.locator("svg .map-remasked").count() == 3
+    flags = [page.locator(".case-card").nth(n).locator("svg .map-flag").count() for n in range(len(CASES))]
+    assert flags == [int(case.property == "planted") for case in CASES]  # what was changed by hand has a flag
     opened.focus()
     page.keyboard.press("Enter")
     expect(page.locator(".case-heading")).to_have_text(sudoku.title)

@@ -10,10 +10,11 @@ from typing import Any
 import gradio as gr
 
 from wino_viz.model_menu import ModelMenu
+from wino_viz.ui.controls_form import ControlsForm
 from wino_viz.ui.decode_tab import ON_REFUSED, on_end, on_run, shown_parts
 from wino_viz.ui.decoder_form import NONE, PLUS, WINO, DecoderForm, decoder_choices
 from wino_viz.ui.examples import Example, best_example, most_telling_pass, recorded_together
-from wino_viz.ui.forms import HIDDEN, MODEL_QUEUE, CanvasForm, Forms, ProblemForm
+from wino_viz.ui.forms import HIDDEN, MODEL_QUEUE, Forms, ProblemForm
 from wino_viz.ui.messages import clear_message, lanes_message
 from wino_viz.ui.model_form import ModelForm
 from wino_viz.ui.player import MOST_LANES, Player
@@ -62,7 +63,7 @@ def compare_tab(menu: ModelMenu, examples: Sequence[Example], plus: Any = None) 
                 stop_button = gr.Button("Stop", elem_id="compare-stop", min_width=80, scale=1)
             notice = Notice(say(RECORDED if recorded else "Press Run."), elem_id="compare-notice")
         with gr.Column(min_width=240, elem_classes="compare-canvas"):
-            canvas = CanvasForm(session, "compare")
+            canvas = ControlsForm(session, "compare")
     player = Player(_recorded(session, recorded), lanes=MOST_LANES, fold_prompt=True, elem_id="compare-player")
     table = Figures(_recorded_figures(session, recorded), label="Figures side by side", elem_id="compare-figures")
 

@@ -1,4 +1,4 @@
-"""“More controls”: words that are fixed, when the text may end, and guidance, below the canvas of the Decode tab.
+"""“More controls”: words that are fixed, when the text may end, and guidance, below the canvas.
 
 form = ControlsForm(session, "decode")      a CanvasForm with three more inputs
 """
@@ -23,7 +23,8 @@ NAMES = ("fixed", "end_of_text", "cfg_scale")
 class ControlsForm(CanvasForm):
     """A CanvasForm, and folded away below it, what a person may ask beside the decoder."""
 
-    def __init__(self, session: Any, prefix: str, **more: Any) -> None:
+    def __init__(self, session: Any, prefix: str, *, towards: str = "the prompt", **more: Any) -> None:
+        """`towards` says what guidance pushes the answer to; `more` is for the CanvasForm."""
         super().__init__(session, prefix, **more)
         with gr.Accordion("More controls", open=False, elem_id=f"{prefix}-controls"):
             self.fixed = gr.Textbox(
@@ -49,7 +50,7 @@ class ControlsForm(CanvasForm):
                 0,
                 step=0.1,
                 label="Guidance",
-                info="How far the answer is pushed towards the prompt. Above 0 each pass is made twice.",
+                info=f"How far the answer is pushed towards {towards}. Above 0 each pass is made twice.",
             )
         self.inputs = [*self.inputs, self.fixed, self.end_of_text, self.cfg_scale]
         self.readers = {"fixed": str, "end_of_text": _end_of_text, "cfg_scale": _cfg_scale}

@@ -1,7 +1,7 @@
 """A decoding in miniature: its text at one pass as bars, and its passes as columns. Drawn by assets/page/cases.js.
 
 minimap(trace, 4, {17, 18})
-{"lines": [[["placed", 3], ["drafted", 5, 1], …], …], "passes": [[13, 0], [20, 7], …], "at": 4}
+{"lines": [[["p", 3], ["d", 5, 1], …], …], "passes": [[13, 0], [20, 7], …], "at": 4}
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ from wino_viz.trace import Trace
 MOST_TOKENS = 256  # of a picture the size of a stamp
 MOST_WIDTH = 24  # characters of one token
 SIDE = 4  # cells along a sudoku, whose tokens are its cells in reading order
+MARKED, BY_HAND, PLANTED = 1, 2, 4  # what the last figure of a bar adds up: a flag, and a frame while the token stands
 LETTERS = {"masked": "m", "drafted": "d", "verified": "v", "remasked": "r", "placed": "p"}
 
 
 def minimap(trace: Trace, number: int, marked: Collection[int] = ()) -> dict[str, Any]:
-    """The canvas after pass `number` as lines of [first letter of a state, characters (, 1 where marked)], without what is
-    folded away at the end of a block, and [drafted, taken back] of each pass."""
+    """The canvas after pass `number` as lines of [first letter of a state, characters(, what it is marked with)], without
+    what is folded away at the end of a block, and [drafted, taken back] of each pass."""
     number = min(number, trace.forward_passes)
     frame = next(islice(frames(trace), number, None))
     final = trace.output_ids
@@ -43,7 +44,9 @@ def minimap(trace: Trace, number: int, marked: Collection[int] = ()) -> dict[str
         bar = [LETTERS[frame.states[position]], width]
         if shown.lead and lines[-1]:
             lines[-1].append(["", 1])
-        lines[-1].append([*bar, 1] if position in marked else bar)
+        by_hand = {"site": BY_HAND, "planted": BY_HAND | PLANTED}.get(frame.marks.get(position, ""), 0)
+        marks = by_hand | (MARKED if position in marked else 0)
+        lines[-1].append([*bar, marks] if marks else bar)
         if shown.breaks or (position % SIDE == SIDE - 1 and position < SIDE * SIDE and is_sudoku):
             lines.append([])
     passes = [[len(step.drafted), len(step.remasked)] for step in trace.steps]

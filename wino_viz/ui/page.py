@@ -219,13 +219,17 @@ def _caption_endpoint(menu: ModelMenu) -> None:
         seed: int = 0,
         model: str | None = None,
         preset: str | None = None,
+        fixed: str = "",
+        end_of_text: str = "free",
+        cfg_scale: float = 0.0,
         earlier: list[list[str]] | None = None,
     ) -> dict:
         """Decode what the model says of a picture and return its whole trace (the trace file's format, version 1).
 
         image is a file (gradio_client.handle_file), or its bytes as base64 or a data URL; it is not kept. question asks
         for a description unless it asks something else. decoder, model and preset are as in decode, of the models
-        that see. Lengths left out are those that the model learned for descriptions, or for answers to questions. earlier are
+        that see. Lengths left out are those that the model learned for descriptions, or for answers to questions. fixed,
+        end_of_text and cfg_scale are as in decode; guidance masks the picture, too, in the pass without the prompt. earlier are
         questions about the picture and their answers, as in decode.
         """
         try:
@@ -244,6 +248,7 @@ def _caption_endpoint(menu: ModelMenu) -> None:
             record = {"task": "vqa", "image": "picture", "question": question}
             more = {**sizes, "temperature": temperature, "seed": seed, "record": record, "preset": preset}
             more |= {"earlier": [] if earlier is None else earlier}
+            more |= {"fixed": fixed, "end_of_text": end_of_text, "cfg_scale": cfg_scale}
             decoding = session.start(question, settings, picture=picture, **more)
         except ValueError as error:
             raise gr.Error(str(error), print_exception=False) from None

@@ -15,11 +15,14 @@ import gradio as gr
 from wino_viz.model_menu import ModelMenu
 from wino_viz.pictures import data_url
 from wino_viz.tasks.scenes_wording import CAPTION_PROMPTS
-from wino_viz.trace import dumps
-from wino_viz.ui.decode_tab import ON_REFUSED, ON_STOP, OWN, about, on_run
+from wino_viz.trace import Trace, dumps
+from wino_viz.ui.closer import look_closer
+from wino_viz.ui.controls_form import ControlsForm
+from wino_viz.ui.decode_tab import ON_REFUSED, ON_STOP, OWN, about, on_end, on_run
 from wino_viz.ui.decoder_form import DecoderForm, decoder_choices
 from wino_viz.ui.examples import PictureExample, best_example
-from wino_viz.ui.forms import HIDDEN, MODEL_QUEUE, CanvasForm
+from wino_viz.ui.forms import HIDDEN, MODEL_QUEUE
+from wino_viz.ui.going_on import go_on
 from wino_viz.ui.messages import clear_message
 from wino_viz.ui.model_form import ModelForm
 from wino_viz.ui.picture_form import (
@@ -34,7 +37,9 @@ from wino_viz.ui.picture_form import (
     chips_message,
     composed,
 )
+from wino_viz.ui.plant import plant_panel
 from wino_viz.ui.player import Player
+from wino_viz.ui.take import played, take_away
 from wino_viz.ui.watching import Current, broken_off, is_finished, numbered, stop, watch
 from wino_viz.ui.widgets import Figures, Notice, PictureStrip, WordsFromPicture, figures, say
 
@@ -76,6 +81,7 @@ def picture_tab(menu: ModelMenu, examples: Sequence[PictureExample]) -> None:
     first = of_example(opening) if opening else composed(FIRST_SEED)
     task = opening.record["task"] if opening else "caption"
     choices = decoder_choices(session)
+    press, desk = gr.Number(visible=False), gr.State(Desk(first))
     gr.HTML(f"<p class='picture-intro'>{INTRO}</p>")
     with gr.Row(elem_classes="picture-tab"):
         with gr.Column(min_width=280, elem_classes="wv-panel picture-panel"):
@@ -103,7 +109,9 @@ def picture_tab(menu: ModelMenu, examples: Sequence[PictureExample]) -> None:
                 notice = Notice(say(about(opening)) if opening else None, elem_id="picture-notice")
             lengths = {name: session.lengths(name) for name in ("caption", "vqa")}
             learned = f"The model learned {lengths['caption'][0]} for a description, {lengths['vqa'][0]} for an answer."
-            canvas = CanvasForm(session, "picture", lengths[task], learned)
+            canvas = ControlsForm(
+                session, "picture", towards="the picture and the question", lengths=lengths[task], learned=learned
+            )
         with gr.Column(min_width=280, elem_classes="picture-top"):
             strip = PictureStrip(
                 first.message(session.model == EMBEDDED), label="The picture and its tokens", elem_id="picture-strip"
@@ -113,7 +121,8 @@ def picture_tab(menu: ModelMenu, examples: Sequence[PictureExample]) -> None:
                 message = (
                     opening.message(verdict=session.judge(opening.record, opening.trace.text)) if opening else None
                 )
-                single = Player(message, fold_prompt=True, elem_id="picture-player")
+                single = Player(message, fold_prompt=True, plant=True, elem_id="picture-player")
+                take_away("picture-player")
             with gr.Column(elem_classes="for-two"):
                 pair = Player(lanes=2, fold_prompt=True, elem_id="picture-pair")
                 table = Figures(label="Figures side by side", elem_id="picture-figures")
@@ -122,8 +131,12 @@ def picture_tab(menu: ModelMenu, examples: Sequence[PictureExample]) -> None:
                 label="Words from the picture",
                 elem_id="picture-words",
             )
+            with gr.Column(elem_classes="for-one"):
+                plant_panel(
+                    menu, None, "picture-player", desk, on_run, on_end, ON_REFUSED, "picture-plant", asked_about
+                )
+                closer = look_closer("picture-player", branch=True)
 
-    press, desk = gr.Number(visible=False), gr.State(Desk(first))
     values = [*left.inputs, *right.inputs, *canvas.inputs, model.preset]
     count = len(left.inputs)
 
@@ -171,6 +184,16 @@ def picture_tab(menu: ModelMenu, examples: Sequence[PictureExample]) -> None:
         if what == "blank":
             yield {words: words_message(state="busy")}
             yield {words: words_message(made[0].words_from_picture())}
+
+    def decode_on(desk: Desk, event: gr.EventData) -> Iterator[dict]:
+        def start() -> list[Any]:
+            asked = event._data if isinstance(event._data, Mapping) else {}
+            return [go_on(menu, None, asked, asked_about(desk, played(asked.get("message"))[0]))]
+
+        desk.begin(two_lanes=False)
+        yield {words: words_message()}
+        for update in watch(desk.current, start, chosen(desk).loaded):
+            yield parts(update, desk)
 
     def parts(update: Any, desk: Desk) -> dict:
         """What an update changes on the page, in the player of the run."""
@@ -335,6 +358,16 @@ def picture_tab(menu: ModelMenu, examples: Sequence[PictureExample]) -> None:
 
     running.failure(None, js=ON_REFUSED % "picture", **HIDDEN)
 
+    going_on = closer.select(
+        decode_on,
+        desk,
+        [single, pair, table, words, notice, choice],
+        trigger_mode="multiple",
+        **MODEL_QUEUE,
+        **HIDDEN,
+    )
+    going_on.failure(None, js=ON_REFUSED % "picture", **HIDDEN)
+
     page = [strip, single, pair, table, words, notice, choice, asked.prompt, asked.chips]
     question = [asked.ask, asked.prompt]
     form.new.click(compose_anew, [desk, form.count, form.novel, *question], [*page, form.seed], **HIDDEN)
@@ -367,6 +400,24 @@ def picture_tab(menu: ModelMenu, examples: Sequence[PictureExample]) -> None:
         **HIDDEN,
     )
     model.preset.input(choose_preset, [desk, model.preset, asked.ask], values[:-1], queue=False, **HIDDEN)
+
+
+def asked_about(desk: Desk, trace: Trace) -> dict[str, Any] | None:
+    """The problem record of a trace, where it is about the picture that is shown."""
+    shown = desk.shown
+    if shown.codes is None or codes_of(trace) != [code for row in shown.codes for code in row]:
+        return None
+    return shown.record("caption" if trace.prompt.strip() in CAPTION_PROMPTS else "vqa", trace.prompt)
+
+
+def codes_of(trace: Trace) -> list[int] | None:
+    """The codes of the picture in a trace's prompt, row after row; None where it names none. It may come from anywhere."""
+    where = trace.extra.get("picture")
+    told = [where.get(key) for key in ("first", "rows", "columns", "offset")] if isinstance(where, dict) else []
+    if not told or any(type(number) is not int or number < 0 for number in told):
+        return None
+    first, rows, columns, offset = told
+    return [token - offset for token in trace.prompt_ids[first : first + rows * columns]]
 
 
 def of_example(example: PictureExample) -> Shown:

@@ -1,7 +1,7 @@
-"""“Plant an error” below the player of the Decode tab: change a token by hand, and see which decoder notices.
+"""“Plant an error” below a player: change a token by hand, and see which decoder notices.
 
     player = Player(..., plant=True, elem_id="decode-player")
-    plant_panel(menu, plus, "decode-player", problem.record)
+    plant_panel(menu, plus, "decode-player", problem.record, on_run, on_end, ON_REFUSED)
 
 The browser sends the trace that its player holds, be it of a run or a recording, and what is to be changed; WINO and standard
 decoding go on from there side by side. What comes from a browser is checked like any trace. Branches stay with the browser
@@ -28,9 +28,9 @@ from wino_viz.ui.widgets import Notice, PlantPanel, say
 from wino_viz.why import ask_why, why_sentence
 
 
-def plant_value(follows: str, **told: Any) -> str:
-    """What the panel gets: the id of the player that it follows, and perhaps a branch that is complete."""
-    return dumps({"follows": follows, "shows": "plant-player", **told})
+def record_as_it_is(record: Any, trace: Trace) -> Any:
+    """The problem of a trace where the page holds its record."""
+    return record
 
 
 def plant_panel(
@@ -41,21 +41,31 @@ def plant_panel(
     on_run: Callable[[str], str],
     on_end: Callable[..., None],
     on_refused: str,
+    prefix: str = "plant",
+    record_of: Callable[[Any, Trace], Any] = record_as_it_is,
 ) -> None:
-    """Builds the panel for the player with the id `follows`; `record` is the problem that its prompt may come from.
+    """Builds the panel for the player with the id `follows`. `record_of(value of record, trace)` is the problem record that the
+    trace's prompt may come from, or None.
 
-    The rest is how a tab's run begins and ends in the browser (decode_tab.py).
+    `on_run`, `on_end` and `on_refused` are how a tab's run begins and ends in the browser (decode_tab.py); `prefix` begins
+    the ids of the panel's parts.
     """
-    with gr.Column(elem_classes="plant-column", elem_id="plant", min_width=200):
-        panel = PlantPanel(plant_value(follows), label="Plant an error")
+    shows = f"{prefix}-player"
+
+    def plant_value(**told: Any) -> str:
+        """What the panel gets: the ids of its players, and perhaps a branch that is complete."""
+        return dumps({"follows": follows, "shows": shows, **told})
+
+    with gr.Column(elem_classes="plant-column", elem_id=prefix, min_width=200):
+        panel = PlantPanel(plant_value(), label="Plant an error")
         with gr.Row(elem_classes="plant-run"):
-            notice = Notice(None, elem_id="plant-notice")
-            stop_button = gr.Button("Stop", elem_id="plant-stop", min_width=80, scale=0)
-        player = Player(lanes=MOST_LANES, fold_prompt=True, plant=True, elem_id="plant-player")
+            notice = Notice(None, elem_id=f"{prefix}-notice")
+            stop_button = gr.Button("Stop", elem_id=f"{prefix}-stop", elem_classes="plant-stop", min_width=80, scale=0)
+        player = Player(lanes=MOST_LANES, fold_prompt=True, plant=True, elem_id=shows, elem_classes="plant-player")
 
     press, current = gr.Number(visible=False), gr.State(Current())
 
-    def run(press: Any, current: Current, record: dict, event: gr.EventData) -> Iterator[tuple]:
+    def run(press: Any, current: Current, held: Any, event: gr.EventData) -> Iterator[tuple]:
         asked = event._data if isinstance(event._data, Mapping) else {}
         plants: list[Plant] = []
         decodings: Sequence[Any] = ()
@@ -63,7 +73,7 @@ def plant_panel(
 
         def start() -> Sequence[Any]:
             nonlocal decodings
-            plant, decodings = begin(menu, plus, asked, record)
+            plant, decodings = begin(menu, plus, asked, lambda trace: record_of(held, trace))
             plants.append(plant)
             return decodings
 
@@ -72,23 +82,23 @@ def plant_panel(
             yield update.player or gr.skip(), update.notice or gr.skip(), gr.skip()
         if plants and current.run == "" and all(is_finished(decoding.trace()) for decoding in decodings):
             told = branch(plants[0], decodings)
-            yield gr.skip(), say(f"Done: {plants[0].name}."), plant_value(follows, run=run_id, branch=told)
+            yield gr.skip(), say(f"Done: {plants[0].name}."), plant_value(run=run_id, branch=told)
 
     def why(event: gr.EventData) -> str:
-        return plant_value(follows, why=answer(menu, plus, event._data if isinstance(event._data, Mapping) else {}))
+        return plant_value(why=answer(menu, plus, event._data if isinstance(event._data, Mapping) else {}))
 
     panel.select(why, None, panel, trigger_mode="multiple", **MODEL_QUEUE, **HIDDEN)
     running = panel.click(
         run,
         [press, current, record],
         [player, notice, panel],
-        js=on_run("winoPage.onRun('plant')"),
+        js=on_run(f"winoPage.onRun('{prefix}')"),
         trigger_mode="multiple",
         **MODEL_QUEUE,
         **HIDDEN,
     )
     on_end(running, stop_button, press, current, player, notice)
-    running.failure(None, js=on_refused % "plant", **HIDDEN)
+    running.failure(None, js=on_refused % prefix, **HIDDEN)
 
 
 def answer(menu: ModelMenu, plus: Any, asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -111,7 +121,9 @@ def _read(asked: Mapping[str, Any]) -> Trace:
     return Trace.from_json(text)
 
 
-def begin(menu: ModelMenu, plus: Any, asked: Mapping[str, Any], record: Any) -> tuple[Plant, list[Any]]:
+def begin(
+    menu: ModelMenu, plus: Any, asked: Mapping[str, Any], record_of: Callable[[Trace], Any]
+) -> tuple[Plant, list[Any]]:
     """What was asked for, and its decodings at their start; ValueError with one sentence.
 
     asked: {"trace": as JSON, "at_pass", "position", and "token": an id, or "text"; neither masks the position}.
@@ -120,6 +132,7 @@ def begin(menu: ModelMenu, plus: Any, asked: Mapping[str, Any], record: Any) -> 
     session = session_of(menu, plus, trace.model)
     where = {"at_pass": asked.get("at_pass"), "position": asked.get("position")}
     plant = read_plant(session, trace, **where, id=asked.get("token"), text=asked.get("text"))
+    record = record_of(trace)
     record = record if isinstance(record, dict) else None
     decodings = [
         session.branch(trace, plant.at_pass, plant.edits, settings, record=record)
@@ -132,8 +145,9 @@ def session_of(menu: ModelMenu, plus: Any, model: str) -> Any:
     """The session of the model that made a trace; raises ValueError with one sentence where it is not offered here."""
     if plus is not None and model == plus.model:
         return plus
-    if model not in menu.names():
-        known = ", ".join([*menu.names(), *([plus.model] if plus is not None else [])])
+    names = [*menu.names(), *menu.names(pictures=True)]
+    if model not in names:
+        known = ", ".join([*names, *([plus.model] if plus is not None else [])])
         raise ValueError(f"{untrusted.described(model)} made this trace, and only it can go on: here there are {known}")
     return menu.session(model)
 
