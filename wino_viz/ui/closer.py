@@ -22,7 +22,7 @@ from pathlib import Path
 import gradio as gr
 
 from wino_viz.trace import dumps
-from wino_viz.ui.widgets import PLOTLY, Widget, head
+from wino_viz.ui.widgets import PLOTLY, Widget
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets" / "closer"
 SCRIPTS = ("rules.js", "closer.js", "lives.js", "histogram.js", "order.js", "paint.js", "scope.js", "whatif.js")
@@ -30,10 +30,10 @@ SCRIPTS = ("rules.js", "closer.js", "lives.js", "histogram.js", "order.js", "pai
 
 @cache
 def closer_head() -> str:
-    """The page's JavaScript, and that of the panels with their style inside."""
+    """The JavaScript of the panels with their style inside."""
     style = json.dumps((ASSETS / "closer.css").read_text(encoding="utf-8"))
     files = "\n".join((ASSETS / name).read_text(encoding="utf-8") for name in SCRIPTS)
-    return f'{head()}<script>(() => {{\n"use strict";\nconst CLOSER_CSS = {style};\n{files}\ninstallCloser();\n}})();</script>'
+    return f'<script>(() => {{\n"use strict";\nconst CLOSER_CSS = {style};\n{files}\ninstallCloser();\n}})();</script>'
 
 
 class Closer(Widget):
@@ -42,7 +42,7 @@ class Closer(Widget):
     kind = "closer"
 
     @classmethod
-    def script(cls) -> str:
+    def apart(cls) -> str:
         return closer_head()
 
 

@@ -32,6 +32,7 @@ from wino_viz.ui.links import TABS
 from wino_viz.ui.open_link import open_links
 from wino_viz.ui.picture_form import file_bytes
 from wino_viz.ui.picture_tab import picture_tab
+from wino_viz.ui.widgets import send_scripts_once
 from wino_viz.untrusted import described
 
 TITLE = "Watch a diffusion model change its mind"
@@ -150,6 +151,7 @@ def build_page(
         branch_endpoint(menu, plus)
         if pictures is not None:
             _caption_endpoint(menu)
+    send_scripts_once(demo)
     demo.queue(max_size=WAITING)
     demo.max_threads = THREADS  # where the page is mounted in another app; launch() sets it anew
     return demo

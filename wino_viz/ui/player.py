@@ -32,12 +32,14 @@ import gradio as gr
 from wino_viz.trace import Trace
 from wino_viz.ui.messages import clear_message, trace_message
 from wino_viz.ui.standalone import script
+from wino_viz.ui.widgets import begin_with
 
 MOST_LANES = 3
 
 # Glue between gr.HTML and the player. Gradio calls the watcher for each value that the server sends.
-_ON_LOAD = """
-const root = element.querySelector(".wino-player");
+_ON_LOAD = begin_with(
+    "winoPlayer",
+    """const root = element.querySelector(".wino-player");
 const raise = (name) => (detail) => root.dispatchEvent(new CustomEvent(name, { detail, bubbles: true }));
 const player = winoPlayer.createPlayer(root, {
   lanes: Number(root.dataset.lanes), theme: "page",
@@ -49,8 +51,8 @@ const player = winoPlayer.createPlayer(root, {
 player.receive(props.value);
 root.player = player; // for scripts on the page and for tests
 root.lastMessage = () => props.value; // of a run that is over, and of a recording, it holds the whole trace
-watch("value", () => player.receive(props.value));
-"""
+watch("value", () => player.receive(props.value));""",
+)
 
 
 # ---- the component

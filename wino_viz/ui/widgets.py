@@ -35,22 +35,37 @@ SCRIPTS = (
 )
 # Plotly's JavaScript as its Python package ships it: served by the app, and asked for when a figure is first drawn.
 PLOTLY = Path(find_spec("plotly").origin).parent / "package_data" / "plotly.min.js"
+WAIT_MS = 15
 STYLES = ("page.css", "explore.css", "plant.css")
 
 
 @cache
-def head(more: tuple[str, ...] = ()) -> str:
+def head(*mores: tuple[str, ...]) -> str:
     """The page's JavaScript with its style inside; it comes with the widgets, so `launch` needs neither.
 
-    `more` names scripts and styles that few widgets need, for the page is sent with a copy for each widget. Its
-    last script defines installMore(css), which is called when the page is there.
+    `mores` name scripts and styles that few widgets need. The last script of each defines installMore(css), which is called
+    when the page is there.
     """
     style, files = _style(STYLES), _text(SCRIPTS)
     constants = f"const PAGE_CSS = {style};\nconst PLOTLY_PATH = {json.dumps(str(PLOTLY))};"
-    own = f"const MORE_CSS = {_style(name for name in more if name.endswith('.css'))};" if more else ""
-    last = _text(name for name in more if name.endswith(".js"))
-    install = "installMore(MORE_CSS);" if more else ""
-    return f'<script>(() => {{\n"use strict";\n{constants}\n{files}\ninstallPage();\n{own}\n{last}\n{install}\n}})();</script>'
+    blocks = "\n".join(map(_block, mores))
+    return f'<script>(() => {{\n"use strict";\n{constants}\n{files}\ninstallPage();\n{blocks}\n}})();</script>'
+
+
+def _block(more: tuple[str, ...]) -> str:
+    style = _style(name for name in more if name.endswith(".css"))
+    return f"{{\n{_text(name for name in more if name.endswith('.js'))}\ninstallMore({style});\n}}"
+
+
+def begin_with(name: str, body: str) -> str:
+    """A `js_on_load` of `body` that begins once `window.NAME` is there: one part of a page may bring the scripts of all."""
+    return f"""
+const begin = () => {{
+{body}
+}};
+const wait = () => (window.{name} ? begin() : setTimeout(wait, {WAIT_MS}));
+wait();
+"""
 
 
 def _text(names: Iterable[str]) -> str:
@@ -74,21 +89,22 @@ class Widget(gr.HTML):
         super().__init__(
             value,
             html_template=f'<div class="{self.kind}" role="{role}" aria-label="{label}"></div>',
-            js_on_load=f"""
-const part = element.querySelector(".{self.kind}");
+            js_on_load=begin_with(
+                f"winoPage?.{self.kind}",
+                f"""const part = element.querySelector(".{self.kind}");
 const show = () => winoPage.{self.kind}(part, props.value ? JSON.parse(props.value) : null, trigger);
 show();
-watch("value", show);
-""",
-            head=self.script(),
+watch("value", show);""",
+            ),
+            head=(head(self.more) if self.more else head()) + self.apart(),
             apply_default_css=False,
             **kwargs,
         )
 
     @classmethod
-    def script(cls) -> str:
-        """What the kind needs in the page's head: for most of them what they share."""
-        return head(cls.more)
+    def apart(cls) -> str:
+        """Scripts of its own that share nothing with the page's."""
+        return ""
 
     def api_info(self) -> dict[str, Any]:
         return {"type": "string", "description": "JSON"}
@@ -98,6 +114,18 @@ watch("value", show);
 
     def example_value(self) -> str:
         return "null"
+
+
+def send_scripts_once(page: gr.Blocks) -> None:
+    """Let the first part of a page bring the scripts of all its parts, which each have a copy of their own until then."""
+    parts = [block for block in page.blocks.values() if isinstance(block, gr.HTML)]
+    widgets = [part for part in parts if isinstance(part, Widget)]
+    scripts = [head(*dict.fromkeys(widget.more for widget in widgets if widget.more))]
+    scripts += [widget.apart() for widget in widgets]
+    scripts += [part.head for part in parts if part.head and not isinstance(part, Widget)]
+    for part in parts:
+        part.head = None
+    parts[0].head = "".join(dict.fromkeys(scripts))
 
 
 class Notice(Widget):
