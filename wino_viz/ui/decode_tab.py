@@ -215,7 +215,6 @@ def on_end(
         [player, notice],
         js=ON_STOP,
         trigger_mode="multiple",
-        cancels=[watching],
         concurrency_limit=None,
         **HIDDEN,
     )
