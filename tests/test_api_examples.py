@@ -60,6 +60,20 @@ def test_the_python_example_runs(url: str, here: Path):
     assert Trace.from_json(trace).extra["picture"]
 
 
+def test_the_example_that_goes_on_from_a_trace_runs_after_the_first_ones(url: str):
+    start = "\n".join(example("gradio_client", url).splitlines()[:3])  # as far as the prompt
+    [going_on] = [block for block in BLOCKS if 'api_name="/branch"' in block]
+    made = subprocess.run(
+        [sys.executable, "-c", f"{start}\n{going_on}\nimport json\nprint(json.dumps(trace))"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert made.returncode == 0, made.stderr
+    [branch] = Trace.from_json(made.stdout.strip().splitlines()[-1]).branches
+    assert (branch.at_pass, [edit.position for edit in branch.edits]) == (3, [14, 20])
+
+
 @pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
 def test_the_curl_example_runs(url: str, here: Path):
     script = example("curl", url)

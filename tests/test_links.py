@@ -100,6 +100,7 @@ def test_a_story_keeps_the_answer_that_the_link_says():
 def test_a_kind_alone_asks_for_a_new_problem_of_it():
     assert read("task=sudoku").new == "sudoku"
     assert read("tab=multimodal").tab == "pictures"
+    assert (read("tab=lessons").tab, read("tab=cases").tab) == ("lessons", "cases")
     assert read("tab=multimodal", tabs=["decode"]).left_out
 
 

@@ -106,12 +106,19 @@ function slider(key, name, words, onMove) {
   return { key, row, input, output, value: () => Number(input.value) };
 }
 
+// What the passes from there on were made with, where it differs: the thresholds by name, as “Decode from pass N on” sets them.
+function otherWords(replay, pass) {
+  const [first, then] = [decoderOf(replay, 1), decoderOf(replay, pass)];
+  if (!("tau1" in then) || (then.tau1 === first.tau1 && then.tau2 === first.tau2)) return "other settings or a text changed by hand";
+  return `τ1 = ${winoPlayer.number(then.tau1)} and τ2 = ${winoPlayer.number(then.tau2)}`;
+}
+
 function outcomeWords(replay, found, tau1, tau2, recorded) {
   const upTo = found.pass > 1 ? `Up to pass ${found.pass - 1} nothing changes. ` : "";
   if (recorded && found.kind === "same") return "These are the recorded thresholds. Move one to see where the decoding would part from this one.";
   if (found.kind === "same") return "Nothing changes: with these thresholds the decoding would be the same, token for token.";
   if (found.branch) {
-    return `${upTo}From pass ${found.pass} on this trace was decoded on, with other settings or a text changed by hand, so nothing can be said of it.`;
+    return `${upTo}From pass ${found.pass} on this trace was decoded on, with ${otherWords(replay, found.pass)}, so nothing can be said of it.`;
   }
   if (found.kind === "departs") {
     return `${upTo}In pass ${found.pass} this trace itself does not follow WINO’s rule with its recorded settings, so nothing can be said from there on.`;
@@ -126,7 +133,7 @@ function outcomeWords(replay, found, tau1, tau2, recorded) {
 // What the first pass that differs would have done, one sentence for each kind of change.
 function changes(replay, found, tau1, tau2) {
   const list = (rows, bar) => {
-    const named = rows.slice(0, NAMED).map(([position, id, p]) => `${winoPlayer.exactName(replay, id)} at ${position + 1} (${winoPlayer.number(p, bar)})`);
+    const named = rows.slice(0, NAMED).map(([position, id, p]) => `${winoPlayer.exactName(replay, id)} (token ${position + 1}, ${winoPlayer.number(p, bar)})`);
     return named.join(", ") + (rows.length > NAMED ? ` and ${rows.length - NAMED} more` : "");
   };
   const [t1, t2] = [tau1, tau2].map((value) => winoPlayer.number(value));

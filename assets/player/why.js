@@ -30,7 +30,7 @@ function sightWords(replay, position, from, revoked) {
   const named = [...others].filter(([place, id]) => Math.abs(place - position) <= NEAR && !replay.endIds.has(id))
     .sort((a, b) => Math.abs(a[0] - position) - Math.abs(b[0] - position)).slice(0, MOST_NAMED)
     .sort((a, b) => a[0] - b[0]).map(([, id]) => tokenName(replay, id));
-  const nearest = named.length ? `, the nearest ${named.join(", ")}` : "";
+  const nearest = named.length ? `. The nearest: ${named.join(", ")}` : "";
   if (from.kind === "planted") {
     return others.size ? `It was planted; since then ${plural(others.size, "token")} came to stand${nearest}.`
       : "It was planted, and did not fit what stood there already.";

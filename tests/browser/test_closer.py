@@ -15,6 +15,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 from sample_trace import sample_trace
 
+from wino_viz.branch import Branch
 from wino_viz.decoding import shadow_attention
 from wino_viz.decoding.standard import StandardSettings
 from wino_viz.decoding.threshold import ThresholdSettings
@@ -327,7 +328,7 @@ def test_moving_a_threshold_names_the_pass_and_hands_it_on(page):
     }
     assert lost
     expect(whatif.locator("li").first).to_contain_text("τ2 = 0.95 would also have taken back ")
-    expect(whatif.locator("li").first).to_contain_text(f" at {min(lost) + 1} (")
+    expect(whatif.locator("li").first).to_contain_text(f" (token {min(lost) + 1}, ")
     panel(page, "lives")
     drawn(
         page,
@@ -343,6 +344,10 @@ def test_moving_a_threshold_names_the_pass_and_hands_it_on(page):
     assert (told["pass"], told["tau1"], told["tau2"]) == (number, 0.6, 0.95)
     whatif.get_by_role("button", name="As recorded").press("Enter")
     expect(whatif).to_contain_text("These are the recorded thresholds")
+    show(page, replace(other, branches=(Branch(number - 1, (), recorded.decoder),)))  # what the model made of it
+    expect(whatif).to_contain_text(
+        f"From pass {number} on this trace was decoded on, with τ1 = 0.60 and τ2 = 0.95, so nothing can be said of it."
+    )
     expect(whatif.get_by_role("button", name="Decode from")).to_be_hidden()
 
     # not for another decoder, and not while a run goes on; the other panels follow it pass by pass

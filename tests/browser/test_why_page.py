@@ -48,7 +48,7 @@ def test_the_card_says_what_the_judge_saw_and_what_replaced_the_token(why):
     trace = a_trace(FIRST, BACK, AGAIN)
     assert why(trace, 0, 2) == [
         "Why was “Rosa” (pass 2) taken back?",
-        "Its draft could not see the 2 tokens of its own pass; the judge could, the nearest “gives”, “Omar”.",
+        "Its draft could not see the 2 tokens of its own pass; the judge could. The nearest: “gives”, “Omar”.",
         "Pass 3 wrote “ Omar” in its place.",
     ]
     assert why(trace, 0, 3)[0] == "Why was “Rosa” (pass 2) taken back?"  # also of the one that replaced it
@@ -67,7 +67,7 @@ def test_what_delayed_it_is_said(why, limit, words):
     same = Step(0, drafts((0, 1)))
     assert why(a_trace(FIRST, low, BACK, Step(0, drafts((7, 4))), same), 0, 3)[1:] == [
         "Its draft could not see the 2 tokens of its own pass and the 1 that came after it; "
-        "the judge could, the nearest “gives”, “Omar”, “two”.",
+        "the judge could. The nearest: “gives”, “Omar”, “two”.",
         f"It was below τ2 in pass 2 already, 0.20, but stayed: {words}.",
         "Pass 5 wrote the same again, 2 passes later.",
     ]

@@ -25,6 +25,7 @@ from wino_viz.ui.widgets import say
 
 TASK_NAMES = {"arithmetic": "Story", "countdown": "Countdown", "sudoku": "Sudoku"}
 LEARNED = "The small model knows only problems like this one: its own 60 names and 31 kinds of events."
+MARKED = "It ends a story with #### and the result."
 BARE = "Your own: “30, 100, 93 -> 23”, or 16 cells, “3102200002100320”."
 READ_AS_STORY = f"This is read as a story, for it is none of the others. {BARE}"
 _WORDS, FEWEST_WORDS = re.compile(r"[^\W\d_]{2,}"), 3  # with fewer no story is told
@@ -87,7 +88,7 @@ class ProblemForm:
     def about(self) -> str:
         """What stands below the problem of the embedded model."""
         one = len(self._session.tasks) == 1
-        return LEARNED if one else f"The small model knows only problems like these. {BARE}"
+        return f"{LEARNED} {MARKED}" if one else f"The small model knows only problems like these. {MARKED} {BARE}"
 
     def show(self, record: dict[str, Any]) -> tuple:
         """Values of `parts` that show a record."""
