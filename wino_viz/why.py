@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from wino_viz.decoding import Forward, shadow_attention, shadow_position_ids
+from wino_viz.decoding import Forward, canvas_after, shadow_attention, shadow_position_ids
 from wino_viz.decoding.base import check_whole
 from wino_viz.drawing.words import name
 from wino_viz.trace import Trace
@@ -64,7 +64,7 @@ def ask_why(session: Session, trace: Trace, at_pass: Any, position: Any) -> Why:
         raise ValueError(f"only the model that made a trace can be asked, and this is {session.model}")
     checkpoint = session.checkpoint()
     session.branch(trace, 0)  # refuses what is not this model's
-    canvas = np.array(list(trace.canvases())[at_pass - 1])
+    canvas = np.array(canvas_after(trace, at_pass - 1))
     asked = [*unseen(trace, at_pass, position)]
     variants = [
         canvas,
@@ -86,7 +86,7 @@ def unseen(trace: Trace, at_pass: int, position: int) -> list[int]:
     drafted = [n for n in range(1, at_pass) if any(token.position == position for token in trace.steps[n - 1].drafted)]
     edited = [b.at_pass for b in trace.branches for e in b.edits if e.position == position and b.at_pass < at_pass]
     first = max([*drafted, *(at + 1 for at in edited)], default=1)
-    canvas = list(trace.canvases())[at_pass - 1]
+    canvas = canvas_after(trace, at_pass - 1)
     found = {
         token.position
         for step in trace.steps[first - 1 : at_pass - 1]
