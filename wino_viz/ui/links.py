@@ -31,7 +31,15 @@ LONGEST = 8_000  # characters of an address: what servers and browsers take, and
 LONGEST_PROMPT = 3_000
 MOST_FIELDS = 50
 MOST_NAMED = 3  # things that are left out, in the sentence that says so
-TABS = {"decode": "decode", "compare": "compare", "multimodal": "pictures", "explore": "explore", "how": "how"}
+TABS = {
+    "decode": "decode",
+    "compare": "compare",
+    "multimodal": "pictures",
+    "explore": "explore",
+    "lessons": "lessons",
+    "cases": "cases",
+    "how": "how",
+}
 _WHOLE, _NUMBER = re.compile("[0-9]{1,10}"), re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 _LENGTHS = ("gen_length", "block_length")
 
