@@ -28,3 +28,9 @@ def test_whatever_is_written_for_any_pieces_can_be_read(entries):
     fixed = sorted({position: n for n, (position, _) in enumerate(entries)}.items())
     read = read_fixed(written_fixed(fixed, pieces), lambda said: [0], 64)
     assert {position for position, _ in read} <= {position for position, _ in fixed}
+
+
+def test_a_sentence_about_a_very_long_word_shows_only_its_beginning():
+    with pytest.raises(ValueError, match="takes positions 0 to 989, and the answer has 0 to 63") as refused:
+        read_fixed(f"0:{'a ' * 990}", lambda said: [0] * 990, 64)
+    assert len(str(refused.value)) < 120

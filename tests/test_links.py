@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from wino_viz.session import Session
 from wino_viz.ui.decoder_form import DecoderForm, decoder_choices
 from wino_viz.ui.examples import read_examples
-from wino_viz.ui.links import LONGEST, Link, link_data, read_link
+from wino_viz.ui.links import LONGEST, TABS, Link, link_data, read_link
+from wino_viz.ui.page import build_page
 
 EXAMPLES = read_examples()
 SESSION = Session()
@@ -145,3 +146,10 @@ def test_nothing_in_an_address_is_an_error(fields: list[tuple[str, str]]):
 @given(st.one_of(st.text(max_size=300), st.none(), st.integers(), st.lists(st.text())))
 def test_nor_in_what_is_no_address_at_all(search):
     assert isinstance(read(search), Link)
+
+
+def test_every_tab_of_the_page_has_a_link():
+    page = build_page(SESSION, examples=EXAMPLES[:1], pictures=Session("mmada-mini", task="caption"))
+    tabs = {block.id for block in page.blocks.values() if isinstance(block, gr.Tab)}
+    assert tabs == {*TABS.values()}
+    assert [read(f"tab={name}").tab for name in TABS] == [*TABS.values()]

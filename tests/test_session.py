@@ -492,3 +492,9 @@ def test_a_caption_is_judged_by_its_record_however_it_was_asked_for(looking: Ses
     decoding = looking.start(CAPTION_PROMPTS[1], WinoSettings(), picture=picture, record=CAPTION, **SHORT)
     assert decoding.problem == CAPTION
     assert looking.judge(CAPTION, CAPTION["caption"])["correct"] is True
+
+
+@pytest.mark.parametrize("name", [["gsm8k"], {}, 3, None])
+def test_a_preset_whose_name_is_no_name_is_a_sentence(session, name):
+    with pytest.raises(ValueError, match=r"there is no preset .* for llada-mini: it has none"):
+        session.named_preset(name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import time
 from dataclasses import replace
 
 import pytest
@@ -378,3 +379,20 @@ def test_any_other_file_is_refused(text):
     with pytest.raises(TraceError) as error:
         Trace.from_json(text)
     assert len(str(error.value)) < 200 and len(str(error.value).splitlines()) == 1
+
+
+def test_a_trace_of_very_many_edits_beside_very_many_fixed_words_is_checked_in_moments():
+    half, token = MAX_GEN_LENGTH // 2, 10
+    edits = [[position, token] for position in range(half, 2 * half)]
+    hostile = PLAIN | {
+        "gen_length": 2 * half,
+        "block_length": 2 * half,
+        "fixed": [[position, token] for position in range(half)],
+        "branches": [{"at_pass": 0, "edits": edits, "decoder": {"name": "wino"}}] * 16,
+        "steps": [],
+        "forward_passes": 0,
+        "output_ids": [token] * (2 * half),
+    }
+    began = time.process_time()
+    assert len(Trace.from_dict(hostile).fixed) == half
+    assert time.process_time() - began < 5  # a look at every pair takes 16 x 4096 x 4096 steps

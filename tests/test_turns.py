@@ -299,6 +299,8 @@ def test_a_trace_that_cannot_be_gone_on_with_is_one_line(second, tmp_path, mini,
     assert done.returncode == 2 and said in done.stderr and done.stderr.count("\n") == 1
     missing = run_here(cli.main, "decode", "--after", "kept.json")
     assert missing.returncode == 2 and "--prompt" in missing.stderr
+    gone = run_here(cli.main, "decode", "--after", "gone.json", "--prompt", "And now?")
+    assert gone.returncode == 2 and gone.stderr.endswith("--after gone.json: there is no file gone.json\n")
 
 
 def test_several_questions_are_asked_about_one_picture(sees, tmp_path, monkeypatch):

@@ -144,6 +144,12 @@ def test_settings_that_no_decoder_takes_leave_the_form_as_it_is(decoder: dict):
     assert about_upload(as_example(trace), [], [])
 
 
+def test_a_title_does_not_turn_the_words_that_follow_it():
+    trace = read_upload(changed(title="\u202eolleh \u2066x\u2069", model="m\u202e"))
+    said = about_upload(as_example(trace), ["llada-mini"], ["wino"])
+    assert said.startswith("Your file, “olleh x”: ") and "of m by" in said and said.isprintable()
+
+
 def test_nothing_is_kept_and_a_file_that_is_refused_changes_nothing():
     blocks = gr.Blocks()
     with blocks:

@@ -96,3 +96,17 @@ def test_the_sentence_names_the_token_that_counted_most(trace):
     assert "No single token beside it mattered: at most 0.03 without one; without all 2 of them, 0.80." in (
         why_sentence(trace, none)
     )
+
+
+@pytest.mark.parametrize("controls", [{"cfg_scale": 1.5}, {"end_of_text": "never"}])
+def test_it_is_judged_with_the_guidance_and_without_the_ids_of_the_run(session, controls):
+    question = "Ana has 12 pears. Ana buys 5 more pears. How many pears does Ana have now?"
+    settings = session.settings("wino", tau1=0.3)
+    decoding = session.start(question, settings, gen_length=32, block_length=32, **controls)
+    for _ in decoding:
+        pass
+    made = decoding.trace()
+    judged = [(n, token) for n, step in enumerate(made.steps, start=1) for token in step.remasked]
+    assert judged
+    for n, token in judged[:6]:
+        assert ask_why(session, made, n, token.position).probability == pytest.approx(token.probability, abs=1e-4)

@@ -304,10 +304,10 @@ def run_decode(options: argparse.Namespace, arguments: Sequence[str]) -> int:
 
 def _conversation(file: Path, model: str) -> tuple[Trace, Turns]:
     """The trace of --after, and the conversation that it holds."""
-    from wino_viz.trace import Trace
+    from wino_viz.export import read_trace
 
     try:
-        trace = Trace.from_json(file.read_bytes())
+        trace = read_trace(file)
         return trace, goes_on(trace, model)
     except ValueError as error:
         raise ValueError(f"--after {file}: {error}") from None

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from wino_viz import untrusted
 from wino_viz.decoding import Settings, StandardSettings, Start, WinoSettings, canvas_after, settings_of
 from wino_viz.decoding.base import check_whole
 from wino_viz.drawing.replay import piece
@@ -71,6 +72,7 @@ def one_token(checkpoint: Checkpoint, text: Any, instead: str = "") -> int:
 
     if not isinstance(text, str) or text == "":
         raise ValueError("nothing was typed: write the text of one token")
+    untrusted.text(text, "the text")
     if len(text) > LONGEST_TEXT:
         raise ValueError(f"{described(text)} is too long for one token")
     bare = text.lstrip(" ")

@@ -150,7 +150,7 @@ class Session:
 
     def named_preset(self, name: str) -> Preset:
         """One of them; raises ValueError with one sentence."""
-        if name not in self.named_presets:
+        if not isinstance(name, str) or name not in self.named_presets:
             known = ", ".join(self.named_presets)
             choose = f"choose one of {known}" if known else "it has none"
             raise ValueError(f"there is no preset {untrusted.described(name)} for {self.model}: {choose}")

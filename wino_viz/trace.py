@@ -13,7 +13,7 @@ A trace file may come from anywhere. `Trace.from_json` replays it and refuses wh
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -254,10 +254,10 @@ class Trace:
             raise TraceError(f"prompt_ids holds {len(self.prompt_ids)} tokens, more than {MAX_GEN_LENGTH}")
         self._check_fixed()
         self._check_branches()
-        canvas = self._before()
+        canvas, fixed = self._before(), {position for position, _ in self.fixed}
         for number, step in enumerate([None, *self.steps]):
             if step is not None:
-                self._check_step(step, f"step {number}", canvas)
+                self._check_step(step, f"step {number}", canvas, fixed)
                 self._apply(step, canvas)
             for edit in self.edits_after(number):
                 canvas[edit.position] = edit.id
@@ -284,6 +284,7 @@ class Trace:
 
     def _check_branches(self) -> None:
         """Whether each branch comes after the one before it, from a pass that there is, and changes what can be."""
+        fixed = {position for position, _ in self.fixed}
         before = 0
         for number, branch in enumerate(self.branches, start=1):
             where = f"branch {number}"
@@ -293,7 +294,7 @@ class Trace:
             seen: set[int] = set()
             for edit in branch.edits:
                 self._check_position(edit.position, f"{where}: edits")
-                if any(edit.position == position for position, _ in self.fixed):
+                if edit.position in fixed:
                     raise TraceError(f"{where}: position {edit.position} is fixed, but edited")
                 if edit.position in seen:
                     raise TraceError(f"{where}: position {edit.position} is edited twice")
@@ -301,8 +302,8 @@ class Trace:
                 if edit.id != self.mask_id and edit.id not in self.pieces:
                     raise TraceError(f"{where}: token {edit.id} has no text in pieces")
 
-    def _check_step(self, step: Step, where: str, canvas: list[int]) -> None:
-        """Whether `step` can happen on `canvas`, the ids before it."""
+    def _check_step(self, step: Step, where: str, canvas: list[int], fixed: Container[int]) -> None:
+        """Whether `step` can happen on `canvas`, the ids before it, without the positions that are `fixed`."""
         if step.block >= self.blocks:
             raise TraceError(f"{where}: block {step.block} is outside 0..{self.blocks - 1}")
         self._check_rows(step.drafted, "drafted", where, canvas, masked=True)
@@ -314,7 +315,6 @@ class Trace:
         for token in step.drafted:
             if token.id == self.mask_id:
                 raise TraceError(f"{where}: the mask itself is drafted at position {token.position}")
-        fixed = {position for position, _ in self.fixed}
         for token in step.remasked:
             if token.position in fixed:
                 raise TraceError(f"{where}: position {token.position} is fixed, but remasked")

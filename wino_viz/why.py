@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from wino_viz.decoding import Forward, shadow_attention, shadow_position_ids
+from wino_viz.decoding import Forward, canvas_after, shadow_attention, shadow_position_ids
 from wino_viz.decoding.base import check_whole
+from wino_viz.decoding.controls import NEVER, Controls
 from wino_viz.drawing.words import name
 from wino_viz.trace import Trace
 
@@ -63,15 +64,15 @@ def ask_why(session: Session, trace: Trace, at_pass: Any, position: Any) -> Why:
     if trace.model != session.model:
         raise ValueError(f"only the model that made a trace can be asked, and this is {session.model}")
     checkpoint = session.checkpoint()
-    session.branch(trace, 0)  # refuses what is not this model's
-    canvas = np.array(list(trace.canvases())[at_pass - 1])
+    controls = session.branch(trace, 0).canvas.controls  # refuses what is not this model's
+    canvas = np.array(canvas_after(trace, at_pass - 1))
     asked = [*unseen(trace, at_pass, position)]
     variants = [
         canvas,
         *(_masked(canvas, [place], trace.mask_id) for place in asked),
         _masked(canvas, asked, trace.mask_id),
     ]
-    forwards = [_judge(trace, tokens, position, revoked, step.block) for tokens in variants]
+    forwards = [_judge(trace, controls, tokens, position, revoked, step.block) for tokens in variants]
     answers = session.service.user(checkpoint).predict(forwards)
     given = [float(answer.given_probability[0]) for answer in answers]
     causes = [Cause(place, int(canvas[place]), p) for place, p in zip(asked, given[1:-1], strict=True)]
@@ -86,7 +87,7 @@ def unseen(trace: Trace, at_pass: int, position: int) -> list[int]:
     drafted = [n for n in range(1, at_pass) if any(token.position == position for token in trace.steps[n - 1].drafted)]
     edited = [b.at_pass for b in trace.branches for e in b.edits if e.position == position and b.at_pass < at_pass]
     first = max([*drafted, *(at + 1 for at in edited)], default=1)
-    canvas = list(trace.canvases())[at_pass - 1]
+    canvas = canvas_after(trace, at_pass - 1)
     found = {
         token.position
         for step in trace.steps[first - 1 : at_pass - 1]
@@ -120,8 +121,8 @@ def _masked(canvas: np.ndarray, places: list[int], mask_id: int) -> np.ndarray:
     return changed
 
 
-def _judge(trace: Trace, tokens: np.ndarray, position: int, token: int, block: int) -> Forward:
-    """The pass in which the shadow of a block judges one token of it."""
+def _judge(trace: Trace, controls: Controls, tokens: np.ndarray, position: int, token: int, block: int) -> Forward:
+    """The pass in which the shadow of a block judges one token of it, under the guidance and without the ids of the trace's."""
     shape = len(trace.prompt_ids), trace.gen_length, trace.block_length, block
     slot = len(trace.prompt_ids) + trace.gen_length + position - block * trace.block_length
     shadow = np.full(trace.block_length, trace.mask_id)
@@ -131,4 +132,7 @@ def _judge(trace: Trace, tokens: np.ndarray, position: int, token: int, block: i
         given=np.array([token]),
         position_ids=shadow_position_ids(*shape),
         attention=shadow_attention(*shape),
+        guidance=controls.cfg_scale,
+        prompt_length=len(trace.prompt_ids) if controls.cfg_scale else 0,
+        banned=tuple(controls.banned_ids) if controls.end_of_text == NEVER else (),
     )

@@ -46,11 +46,12 @@ class Start:
         """
         tokens = list(canvas_after(trace, at_pass))
         steps = trace.steps[:at_pass]
+        fixed = dict(trace.fixed)
         kept = tuple(branch for branch in trace.branches if branch.at_pass <= at_pass)
         for position, token in (edits or {}).items():
             check_whole("a position", position, 0, trace.gen_length - 1)
             check_whole("a token", token, 0)
-            if position in dict(trace.fixed):
+            if position in fixed:
                 raise ValueError(f"position {position} was fixed before the first pass: it can't be changed")
             if tokens[position] == token:
                 raise ValueError(f"position {position} {_holds(token == trace.mask_id)}: nothing would change")

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from wino_viz.untrusted import described, text
 
 LONGEST = 2000  # characters
+LONGEST_SHOWN = 40  # of them, of one word in a sentence that says what is wrong
 _ENTRY = re.compile(r'\s*([0-9]{1,6})\s*:\s*(?:"([^"]*)"|(.*?))\s*(?:[,|\n]\s*(?=[0-9]+\s*:)|$)', re.DOTALL)
 
 
@@ -32,7 +33,7 @@ def read_fixed(words: str, encode: Callable[[str], Sequence[int]], gen_length: i
     taken: dict[int, tuple[int, str]] = {}
     for position, said in _entries(words.strip()):
         ids = list(encode(said))
-        name, last = f"“{said.strip() or said}”", position + len(ids) - 1
+        name, last = f"“{_short(said.strip() or said)}”", position + len(ids) - 1
         if last >= gen_length:
             where = f"position {position}" if len(ids) == 1 else f"positions {position} to {last}"
             raise ValueError(f"{name} takes {where}, and the answer has 0 to {gen_length - 1}")
@@ -78,6 +79,10 @@ def _entries(words: str) -> list[tuple[int, str]]:
         entries.append((position, said))
         at = found.end()
     return entries
+
+
+def _short(said: str) -> str:
+    return said if len(said) <= LONGEST_SHOWN else f"{said[: LONGEST_SHOWN - 1]}…"
 
 
 def _spaced(position: int, bare: str) -> str:

@@ -263,8 +263,10 @@ def _picture_of(image: Any) -> Any:
     """The picture that a program sent: a file that gradio keeps for it, which goes as soon as it is open, or base64."""
     if not isinstance(image, dict):
         return open_picture(file_bytes(image))
+    if "\0" in (name := str(image.get("path"))):
+        raise PictureError("There is no such file.")
     try:
-        path = Path(str(image.get("path"))).resolve()
+        path = Path(name).resolve()
         if not path.is_relative_to(Path(get_upload_folder()).resolve()):  # a path is anybody's to write
             raise PictureError("There is no such file.")
         try:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
+from unicodedata import bidirectional
 
 import gradio as gr
 
@@ -32,6 +33,7 @@ MOST_CHARACTERS = 12 * 10**6  # a thousand passes over a thousand tokens fit; as
 MOST_TOKENS, MOST_BLOCKS, MOST_PASSES = 4096, 512, 4096  # what a browser draws
 MOST_WORDS = 100_000  # characters of the prompt, and of the text
 MOST_TITLE, MOST_NOTE, MOST_NAME = 120, 400, 80  # characters that are shown
+TURNS_WRITING = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 QUEUE: dict[str, Any] = {"concurrency_id": "take", "concurrency_limit": 2}  # reading must not hold up a model
 FAILED = "That file could not be opened, through a fault that is not yours; the server’s log says which."
 
@@ -152,5 +154,7 @@ def _refusal(error: ValueError) -> str:
 
 
 def _line(text: Any, most: int) -> str:
-    words = " ".join(text.split()) if isinstance(text, str) else ""
+    """One line of what is text; without marks that turn the direction of writing, which would turn our own words, too."""
+    plain = "".join(each for each in text if bidirectional(each) not in TURNS_WRITING) if isinstance(text, str) else ""
+    words = " ".join(plain.split())
     return words if len(words) <= most else f"{words[: most - 1].rstrip()}…"
