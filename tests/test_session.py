@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from wino_viz.decoding import StandardSettings, WinoSettings, decode
+from wino_viz.decoding import StandardSettings, WinoSettings, decode, judge_tokens
 from wino_viz.models.checkpoint import EMBEDDED, Checkpoint
 from wino_viz.pictures import GREY
 from wino_viz.problems import known_problem
@@ -437,6 +437,17 @@ def test_words_about_what_is_seen_need_the_picture(sees: Checkpoint, picture: Pi
     assert all(word.piece == sees.pieces([word.id])[word.id] for word in told)
     assert all(0 <= share <= 1 for word in told for share in (word.with_picture, word.blank))
     assert sum(word.with_picture for word in told) > sum(word.blank for word in told)
+
+
+def test_words_are_judged_under_the_guidance_of_the_run(sees: Checkpoint, looking: Session, picture: Picture):
+    guided = looking.start("What is in it?", WinoSettings(), picture=picture, cfg_scale=2.0)
+    assert all(made.step for made in guided)
+    asked = judge_tokens(guided.canvas.prompt_ids, guided.trace().output_ids, sees.mask_id)
+    expected = sees.denoiser.predict([replace(asked, guidance=2.0, prompt_length=len(guided.canvas.prompt_ids))])[0]
+    unguided = sees.denoiser.predict([asked])[0]
+    told = guided.words_from_picture()
+    assert [word.with_picture for word in told] == [expected.given_probability[word.position] for word in told]
+    assert not np.array_equal(expected.given_probability, unguided.given_probability)
 
 
 def test_without_anything_to_see_no_word_comes_from_the_picture(looking: Session):

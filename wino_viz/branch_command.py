@@ -28,8 +28,6 @@ from wino_viz.tasks.registry import check_record
 from wino_viz.tasks.scenes_wording import CAPTION_PROMPTS
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
-
     from wino_viz.models.checkpoint import Checkpoint
     from wino_viz.trace import Trace
 
@@ -67,6 +65,8 @@ def add_branch(commands: argparse._SubParsersAction) -> None:
 
 def run_branch(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     """Reads, decodes on and prints; raises ValueError or OSError with one sentence."""
+    from wino_viz.pictures import open_named
+
     out = options.trace
     if out is not None and (out.is_dir() or not out.resolve().parent.is_dir()):
         raise ValueError(f"--trace {out} is a folder, or in one that does not exist")
@@ -80,7 +80,7 @@ def run_branch(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     edits = read_edits(
         options.put, options.mask, [trace.pieces.get(token, "") for token in canvas], session.checkpoint()
     )
-    picture = session.see(_open(options.image)) if options.image else None
+    picture = session.see(open_named(options.image)) if options.image else None
     decoding = session.branch(trace, options.after, edits, settings, picture=picture, record=record)
     for _ in decoding:
         pass
@@ -133,12 +133,3 @@ def _task_of(trace: Trace, record: Mapping[str, Any] | None) -> str:
     if record is None and "picture" in trace.extra:
         return "caption" if trace.prompt in CAPTION_PROMPTS else "vqa"
     return known_problem(trace.prompt, record)["task"]
-
-
-def _open(file: Path) -> Image:
-    from wino_viz.pictures import PictureError, open_picture
-
-    try:
-        return open_picture(file)
-    except PictureError as error:
-        raise ValueError(f"{file} can't be taken: {error}") from None

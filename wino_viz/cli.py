@@ -36,8 +36,6 @@ from wino_viz.session import Session, WordFromPicture
 from wino_viz.turns import Turns, goes_on
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
-
     from wino_viz.models.checkpoint import Checkpoint
     from wino_viz.trace import Trace
 
@@ -228,6 +226,8 @@ def _loader(options: argparse.Namespace) -> Callable[[str], Checkpoint]:
 
 
 def run_decode(options: argparse.Namespace, arguments: Sequence[str]) -> int:
+    from wino_viz.pictures import open_named
+
     for path in (options.trace, options.seen):
         _check_writable(path)
     prompt, problem, file = _asked(options)
@@ -242,7 +242,7 @@ def run_decode(options: argparse.Namespace, arguments: Sequence[str]) -> int:
             raise ValueError(f"--{name} {target} would overwrite the picture")
     if options.words and not options.trace:
         raise ValueError("--words goes with --trace OUT.json, the file that keeps them")
-    image = None if file is None else _open(file)
+    image = None if file is None else open_named(file)
     model = options.model or (SEES if image else READS)
     before, earlier = _conversation(options.after, model) if options.after else (None, ())
     session = Session(model, _loader(options), task)
@@ -339,15 +339,6 @@ def _task_of(prompt: str, file: Path | None) -> str:
     if file is None:
         return known_problem(prompt, None)["task"]
     return "caption" if prompt.strip() in CAPTION_PROMPTS else "vqa"
-
-
-def _open(file: Path) -> Image:
-    from wino_viz.pictures import PictureError, open_picture
-
-    try:
-        return open_picture(file)
-    except PictureError as error:
-        raise ValueError(f"{file} can't be taken: {error}") from None
 
 
 def _row(word: WordFromPicture) -> list[Any]:

@@ -92,6 +92,14 @@ class PictureError(ValueError):
 # ---- from a file to a picture
 
 
+def open_named(file: Path) -> Image.Image:
+    """`open_picture` of a file that a command names; the ValueError names it, too."""
+    try:
+        return open_picture(file)
+    except PictureError as error:
+        raise ValueError(f"{file} can't be taken: {error}") from None
+
+
 def open_picture(source: Path | str | bytes) -> Image.Image:
     """The first frame of a file (its path, or its bytes) as RGB, upright, on white where it is transparent.
 

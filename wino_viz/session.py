@@ -448,14 +448,18 @@ class Decoding:
         """Each word of the finished answer: would it still be there if the picture were blank?
 
         The shadow block judges every token with all the others in sight, as in a verification: once with the picture
-        and once with a blank one. Two forward passes; raises ValueError where there is no picture or no end yet.
+        and once with a blank one; under the run's guidance, where it has one. Two forward passes; raises ValueError where
+        there is no picture or no end yet.
         """
         if self.picture is None or self._decoder.request() is not None:
             raise ValueError("only a finished answer about a picture can be compared with a blank one")
         tokens = self._decoder.canvas
         codes = self._session.blank().codes
         blank = self._checkpoint.prompt_ids(self._asked, codes, self._suffix, earlier=self._turns)
-        forwards = [judge_tokens(ids, tokens, self.canvas.mask_id) for ids in (self.canvas.prompt_ids, blank)]
+        forwards = [
+            replace(judge_tokens(ids, tokens, self.canvas.mask_id), **self.canvas.controls.of_forward(len(ids)))
+            for ids in (self.canvas.prompt_ids, blank)
+        ]
         user = self._session.service.user(self._checkpoint)
         seen, unseen = (user.predict([forward])[0] for forward in forwards)
         pieces = self._checkpoint.pieces(set(tokens))

@@ -18,7 +18,7 @@ import numpy as np
 
 from wino_viz.decoding import Forward, canvas_after, shadow_attention, shadow_position_ids
 from wino_viz.decoding.base import check_whole
-from wino_viz.decoding.controls import NEVER, Controls
+from wino_viz.decoding.controls import Controls
 from wino_viz.drawing.words import name
 from wino_viz.trace import Trace
 
@@ -132,7 +132,5 @@ def _judge(trace: Trace, controls: Controls, tokens: np.ndarray, position: int, 
         given=np.array([token]),
         position_ids=shadow_position_ids(*shape),
         attention=shadow_attention(*shape),
-        guidance=controls.cfg_scale,
-        prompt_length=len(trace.prompt_ids) if controls.cfg_scale else 0,
-        banned=tuple(controls.banned_ids) if controls.end_of_text == NEVER else (),
+        **controls.of_forward(len(trace.prompt_ids)),
     )

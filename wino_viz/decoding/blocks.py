@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from wino_viz.decoding.base import NO_TOKEN, Canvas, Forward, Predictions
-from wino_viz.decoding.controls import LAST, NEVER, hold_back
+from wino_viz.decoding.controls import LAST, hold_back
 from wino_viz.step import Step, Token, tokens
 
 
@@ -107,13 +107,9 @@ class BlockDecoder:
     def _forward(self, ids: np.ndarray, rows: np.ndarray, given: np.ndarray | None = None, **shadow: Any) -> Forward:
         """A request of this pass, with its temperature and noise."""
         given = np.full(len(rows), NO_TOKEN, dtype=np.int64) if given is None else given
-        about: dict[str, Any] = dict(shadow)
+        about = {**shadow, **self.controls.of_forward(self.prompt_length)}
         if self.temperature > 0:
             about |= {"temperature": self.temperature, "seed": self._pass_seed()}
-        if self.controls.cfg_scale:
-            about |= {"guidance": self.controls.cfg_scale, "prompt_length": self.prompt_length}
-        if self.controls.end_of_text == NEVER:
-            about["banned"] = tuple(self.controls.banned_ids)
         return Forward(ids, rows, given, **about)
 
     def _ranked_by(self, predictions: Predictions) -> np.ndarray:

@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -64,6 +65,15 @@ class Controls:
                 raise ValueError(f"position {position} is fixed twice")
         if len(positions) == gen_length:
             raise ValueError("every position is fixed: leave at least one to the model")
+
+    def of_forward(self, prompt_length: int) -> dict[str, Any]:
+        """What a Forward says of them, by field: only what is not as usual."""
+        said: dict[str, Any] = {}
+        if self.cfg_scale:
+            said |= {"guidance": self.cfg_scale, "prompt_length": prompt_length}
+        if self.end_of_text == NEVER:
+            said["banned"] = tuple(self.banned_ids)
+        return said
 
     def to_dict(self) -> dict[str, object]:
         """What a trace says of them in its "decoder" entry: only what is not as usual."""

@@ -75,8 +75,8 @@ class Denoiser:
 
     mask_id is never chosen and takes no part in the probabilities (it is never a target in training; only a model with
     random weights would notice). arrange lays a Forward out for a model whose rows don't predict their own positions
-    (`next_position.py`); None where they do. Raises ValueError for prefix reuse with such a
-    model, or one that is spread over GPUs.
+    (`next_position.py`); None where they do. Raises ValueError for prefix reuse with such a model, or one that is spread over
+    GPUs.
     """
 
     def __init__(
@@ -91,15 +91,13 @@ class Denoiser:
         self.arrange = arrange
         self.device = model.device
         self.speed = speed or Speed()
-        is_spread = (
-            len({parameter.device for parameter in model.parameters()}) > 1
-        )  # over GPUs: transformers follows it
+        is_spread = len({parameter.device for parameter in model.parameters()}) > 1  # over GPUs
         if self.speed.reuse and (is_spread or arrange is not None):
             raise ValueError(
                 "prefix reuse is for models on one device whose rows predict their own position (LLaDA, MMaDA)"
             )
         if is_spread:
-            self.speed = Speed(own_layers=False)
+            self.speed = Speed(own_layers=False)  # transformers' own modules follow it
         self._masks = Masks()
         self._layers = Layers(model, merge=self.speed.merge, plan=self.speed.plan)
         self._pass = self._run
