@@ -118,7 +118,7 @@ def call(url: str, endpoint: str, values: list) -> dict:
 
 def test_a_problem_is_decoded_in_a_process_with_a_gpu_of_its_own(url: str, devices: Devices, mini: Checkpoint):
     assert len(devices.of("/startup-report")) == 1  # a Space without a decorated function ends here
-    traces = [call(url, "decode", [QUESTION, "wino", 64, 32, 0, 0, None, None, "", "free", 0]) for _ in range(2)]
+    traces = [call(url, "decode", [QUESTION, "wino", 64, 32, 0, 0, None, None, "", "free", 0, None]) for _ in range(2)]
     session = Session(load=lambda name: mini)
     decoding = session.start(QUESTION, session.parse("wino"), gen_length=64, block_length=32)
     assert [made.number for made in decoding] == [*range(1, traces[0]["forward_passes"] + 1)]
@@ -135,7 +135,7 @@ def test_a_problem_is_decoded_in_a_process_with_a_gpu_of_its_own(url: str, devic
 def test_the_gpu_is_asked_for_by_the_length_of_the_work(url: str, devices: Devices):
     before = len(devices.of("/schedule"))
     for length, decoder in ((16, "standard"), (64, "standard"), (64, "standard:tokens_per_step=8")):
-        call(url, "decode", [QUESTION, decoder, length, 16, 0, 0, None, None, "", "free", 0])
+        call(url, "decode", [QUESTION, decoder, length, 16, 0, 0, None, None, "", "free", 0, None])
     short, long, fewer = (int(one["durationSeconds"]) for one in devices.of("/schedule")[before:])
     assert 5 <= short < long <= 60 and 5 <= fewer < long
 
@@ -143,7 +143,7 @@ def test_the_gpu_is_asked_for_by_the_length_of_the_work(url: str, devices: Devic
 def test_bad_input_asks_for_no_gpu(url: str, devices: Devices):
     before = len(devices.asked)
     with httpx.Client(base_url=url, timeout=PATIENCE) as client:
-        values = [QUESTION, "nonsense", None, None, 0, 0, None, None, "", "free", 0]
+        values = [QUESTION, "nonsense", None, None, 0, 0, None, None, "", "free", 0, None]
         event = client.post("gradio_api/call/decode", json={"data": values}).json()["event_id"]
         answer = client.get(f"gradio_api/call/decode/{event}").text
     assert "event: error" in answer and len(devices.asked) == before

@@ -90,7 +90,7 @@ def open_page(browser: sync_api.Browser, requests: list[str]) -> Iterator[Callab
         contexts.append(context)
         page = context.new_page()
         page.on("request", lambda request: requests.append(request.url))
-        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("pageerror", lambda error: errors.append(error.stack or str(error)))
         if html:
             page.set_content(html)
         else:
