@@ -61,7 +61,9 @@ def call(url: str, values: list) -> dict | str:
 def test_the_app_decodes_in_two_replicas_what_one_process_decodes(url: str, mini: Checkpoint):
     assert "Watch a diffusion model" in httpx.get(url, timeout=PATIENCE).text
     with ThreadPoolExecutor(4) as pool:
-        traces = list(pool.map(call, [url] * 4, [[QUESTION, "wino", 64, 32, 0, 0, None, None, "", "free", 0, None]] * 4))
+        traces = list(
+            pool.map(call, [url] * 4, [[QUESTION, "wino", 64, 32, 0, 0, None, None, "", "free", 0, None]] * 4)
+        )
     session = Session(load=lambda name: mini)
     decoding = session.start(QUESTION, session.parse("wino"), gen_length=64, block_length=32)
     assert len(list(decoding)) == traces[0]["forward_passes"]
