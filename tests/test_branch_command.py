@@ -30,7 +30,7 @@ def test_a_planted_number_is_recorded_with_its_command_and_what_became_of_it(tmp
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--after", "99"], "at_pass must be a whole number, 0 to 10"),
+        (["--after", "99"], "--after must be 0 to 10, the passes of this trace, not 99"),
         (["--after", "2", "--put", "17"], "names no position"),
         (["--after", "2", "--put", "x=3"], "names no position"),
         (["--after", "2", "--put", "128=3"], "there is no position 128 in 128 tokens"),

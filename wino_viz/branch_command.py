@@ -76,6 +76,8 @@ def run_branch(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     record = _record_of(trace)
     session = Session(trace.model, loader(options.dtype, options.device_map, bar()), _task_of(trace, record))
     settings = None if options.decoder is None else session.parse(options.decoder)
+    if not 0 <= options.after <= trace.forward_passes:
+        raise ValueError(f"--after must be 0 to {trace.forward_passes}, the passes of this trace, not {options.after}")
     canvas = canvas_after(trace, options.after)
     edits = read_edits(
         options.put, options.mask, [trace.pieces.get(token, "") for token in canvas], session.checkpoint()

@@ -305,7 +305,7 @@ class Session:
             suffix=suffix,
             **controls,
         )
-        return Decoding(self, checkpoint, settings, canvas, prompt, problem, picture, (asked, suffix), earlier=earlier)
+        return Decoding(self, checkpoint, settings, canvas, prompt, problem, picture, earlier=earlier)
 
     def branch(
         self,
@@ -373,15 +373,11 @@ class Decoding:
         prompt: str,
         problem: Mapping[str, Any],
         picture: Picture | None = None,
-        around: tuple[str, str] | None = None,
         branch: tuple[Trace, Start] | None = None,
         earlier: Turns = (),
     ) -> None:
-        """`around`: the question as it is asked, and what its answer is made to begin with (default: the prompt alone).
-        `branch`: the trace that it goes on from, and where. `earlier`: the turns before the question.
-        """
+        """`branch`: the trace that it goes on from, and where. `earlier`: the turns before the question."""
         self._session, self._checkpoint, self.picture = session, checkpoint, picture
-        self._asked, self._suffix = around or (prompt, "")
         self._turns = earlier if branch is None else branch[0].earlier
         self.settings, self.canvas, self.prompt, self.problem = settings, canvas, prompt, problem
         self._user = session.service.user(checkpoint)
@@ -454,8 +450,8 @@ class Decoding:
         if self.picture is None or self._decoder.request() is not None:
             raise ValueError("only a finished answer about a picture can be compared with a blank one")
         tokens = self._decoder.canvas
-        codes = self._session.blank().codes
-        blank = self._checkpoint.prompt_ids(self._asked, codes, self._suffix, earlier=self._turns)
+        reader, codes = self._checkpoint.reader, iter(self._session.blank().codes.flatten().tolist())
+        blank = [reader.offset + next(codes) if reader.is_code(token) else token for token in self.canvas.prompt_ids]
         forwards = [
             replace(judge_tokens(ids, tokens, self.canvas.mask_id), **self.canvas.controls.of_forward(len(ids)))
             for ids in (self.canvas.prompt_ids, blank)

@@ -38,7 +38,7 @@ def text(value: Any, where: str) -> str:
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise TraceError(f"{where} holds half a character (an unpaired surrogate)") from None
+        raise TraceError(f"there is half a character (an unpaired surrogate) in {where}") from None
     return value
 
 

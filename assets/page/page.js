@@ -2,7 +2,6 @@
 // Words come from the model and from whoever wrote the prompt: they are set with textContent, never as HTML.
 
 const LOOKS = ["info", "busy", "right", "wrong", "error"];
-const STOP_ARRIVES_IN = 400; // ms
 const ROOM_ABOVE = 16; // px above what is scrolled to
 const MARKS = { right: "✓ ", wrong: "✗ ", error: "" };
 
@@ -79,12 +78,6 @@ function onStop() {
   return pressed;
 }
 
-// Gradio's stop ends whatever runs on the page when it arrives: a run is not sent before it has.
-function afterStop() {
-  const left = stoppedAt + STOP_ARRIVES_IN - performance.now();
-  return left > 0 ? new Promise((resolve) => setTimeout(() => resolve(afterStop()), left)) : null;
-}
-
 // Run was pressed: say so before the server does (the run may have to wait its turn), and bring the player into view.
 // Returns the number of the press.
 function onRun(prefix) {
@@ -156,7 +149,7 @@ function installPage() {
   document.head.append(style);
   document.addEventListener("blur", keepEmpty, true);
   window.winoPage = {
-    notice: showNotice, figures: showFigures, mask: showMask, onRun, onRefused, onStop, afterStop, showRun, fold: showFold,
+    notice: showNotice, figures: showFigures, mask: showMask, onRun, onRefused, onStop, showRun, fold: showFold,
     picture: showPicture, bring: showInput, chips: showChips, words: showWords, onPictureRun, take: showTake, followLink, upload: showUpload,
     plant: showPlant,
     chart: showChart, progress: showProgress, reported: showReported, loadPlotly,

@@ -1,8 +1,8 @@
 // “Ask a follow-up”: the conversation that the player's trace holds, and a field for the next question. Words are from anybody: text only.
 //
 // data: {follows: the player's id, models: [names that may be asked], single: [those that learned single problems], about_single,
-// longest}, and perhaps {question: for the field} or {error: a sentence, fits: how many of the newest turns there is room for}.
-// The server asks: trigger("click", {question, message, left_out}); trigger("select", {what: "problem"}) wants a new problem,
+// longest, new: what can be taken as a new one}, and perhaps {question: for the field} or {error: a sentence, fits: how many of the newest turns there is room for}.
+// The server asks: trigger("click", {question, message, left_out}); trigger("select", {what: "new"}) wants a new problem or question,
 // trigger("select", {what: "over", question: the first}) starts over.
 
 const ASK = "Ask a follow-up";
@@ -14,20 +14,21 @@ function showTurns(element, data, trigger) {
 }
 
 class TurnsForm {
-  constructor(element, { follows, models, single, about_single: about, longest }, trigger) {
-    Object.assign(this, { element, follows: String(follows), models, single, about, trigger });
+  constructor(element, { follows, models, single, about_single: about, longest, new: kind }, trigger) {
+    Object.assign(this, { element, follows: String(follows), models, single, about, kind, trigger });
+    const prefix = `${this.follows}-turns`;
     this.key = null; // of the conversation that is shown
     this.turns = [];
     this.asked = false;
     this.button = plainButton("plant-open turns-open", ASK);
     this.button.setAttribute("aria-expanded", "false");
-    this.button.setAttribute("aria-controls", "turns-form");
+    this.button.setAttribute("aria-controls", `${prefix}-form`);
     this.button.addEventListener("click", () => {
       this.open(this.form.hidden);
       if (!this.form.hidden) this.form.scrollIntoView({ block: "nearest" });
     });
     this.form = part("form", "turns-form");
-    this.form.id = "turns-form";
+    this.form.id = `${prefix}-form`;
     this.form.hidden = true;
     this.form.addEventListener("submit", (event) => {
       event.preventDefault();
@@ -39,7 +40,7 @@ class TurnsForm {
     this.note = part("p", "turns-note");
     const label = part("label", "turns-label", "Next question");
     this.field = part("textarea", "turns-field");
-    Object.assign(this.field, { rows: 2, maxLength: longest, id: "turns-question" });
+    Object.assign(this.field, { rows: 2, maxLength: longest, id: `${prefix}-question` });
     label.htmlFor = this.field.id;
     this.field.addEventListener("keydown", (event) => {
       if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
@@ -48,12 +49,12 @@ class TurnsForm {
       }
     });
     this.status = part("p", "turns-status");
-    this.status.id = "turns-status";
+    this.status.id = `${prefix}-status`;
     this.field.setAttribute("aria-describedby", this.status.id);
     this.go = part("button", "plant-go", "Ask");
     this.go.type = "submit";
-    const problem = plainButton("turns-more", "Take a new problem");
-    problem.addEventListener("click", () => this.trigger("select", { what: "problem" }));
+    const problem = plainButton("turns-more", `Take a new ${kind}`);
+    problem.addEventListener("click", () => this.trigger("select", { what: "new" }));
     this.over = plainButton("turns-more", "Start over");
     this.over.addEventListener("click", () => this.startOver());
     const row = part("div", "turns-buttons");
@@ -123,7 +124,7 @@ class TurnsForm {
     if (this.go.disabled || this.waiting) return;
     const question = this.field.value.trim();
     if (!question) {
-      this.say("Write the next question, or take a new problem.");
+      this.say(`Write the next question, or take a new ${this.kind}.`);
       this.field.focus();
       return;
     }
@@ -133,7 +134,7 @@ class TurnsForm {
   }
 
   startOver() {
-    const [[question]] = this.turns;
+    const question = this.turns[0]?.[0] ?? "";
     this.field.value = "";
     this.trigger("select", { what: "over", question });
   }

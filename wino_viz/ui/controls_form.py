@@ -23,15 +23,17 @@ NAMES = ("fixed", "end_of_text", "cfg_scale")
 class ControlsForm(CanvasForm):
     """A CanvasForm, and folded away below it, what a person may ask beside the decoder."""
 
-    def __init__(self, session: Any, prefix: str, *, towards: str = "the prompt", **more: Any) -> None:
-        """`towards` says what guidance pushes the answer to; `more` is for the CanvasForm."""
+    def __init__(
+        self, session: Any, prefix: str, *, towards: str = "the prompt", words: str = "0:After, 5:then", **more: Any
+    ) -> None:
+        """`towards` says what guidance pushes the answer to, `words` is an example of fixed ones; `more` is for CanvasForm."""
         super().__init__(session, prefix, **more)
         with gr.Accordion("More controls", open=False, elem_id=f"{prefix}-controls"):
             self.fixed = gr.Textbox(
                 "",
                 label="Fixed words",
                 info="They stand before the first pass, and stay. Positions are tokens of the answer, from 0.",
-                placeholder="0:After, 5:upon",
+                placeholder=words,
                 max_length=LONGEST,
                 lines=1,
                 max_lines=4,

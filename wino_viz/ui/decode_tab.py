@@ -24,7 +24,7 @@ from wino_viz.ui.model_form import ModelForm
 from wino_viz.ui.plant import plant_panel
 from wino_viz.ui.player import Player
 from wino_viz.ui.take import take_away
-from wino_viz.ui.turns import on_turns, turns_panel
+from wino_viz.ui.turns import Asking, on_turns
 from wino_viz.ui.upload import TraceInput, on_upload, ready
 from wino_viz.ui.watching import Current, Update, broken_off, stop, watch
 from wino_viz.ui.widgets import Fold, Notice, say
@@ -39,9 +39,7 @@ ON_STOP = "(press, ...values) => [winoPage.onStop(), ...values]"
 
 def on_run(press: str) -> str:
     """What the browser does when Run is pressed; `press` is a call that returns the number."""
-    return (
-        f"async (_, ...values) => {{ const press = {press}; await winoPage.afterStop(); return [press, ...values]; }}"
-    )
+    return f"(_, ...values) => [{press}, ...values]"
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,7 +111,8 @@ def decode_tab(menu: ModelMenu, examples: Sequence[Example], plus: Any = None) -
                 elem_id="decode-player",
             )
             take_away("decode-player", link=link_data(decoder, session))
-            follow_up = turns_panel("decode-player", menu, plus)
+            asking = Asking("decode-player", menu, plus)
+            follow_up = asking.panel("turns")
             plant_panel(menu, plus, "decode-player", problem.record, on_run, on_end, ON_REFUSED)
             closer = look_closer("decode-player", branch=True)
 
@@ -181,7 +180,7 @@ def decode_tab(menu: ModelMenu, examples: Sequence[Example], plus: Any = None) -
     )
     tab = DecodeTab(session, problem, decoder, forms, (player, notice, choice), current, watching)
     on_upload(brought, tab, OWN)
-    on_turns(follow_up, tab, menu, plus, on_run, ON_REFUSED, OWN)
+    on_turns(follow_up, asking, tab, on_run, ON_REFUSED, OWN)
     return tab
 
 

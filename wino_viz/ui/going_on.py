@@ -13,11 +13,11 @@ from wino_viz.ui.plant import session_of
 from wino_viz.ui.take import played
 
 
-def go_on(menu: ModelMenu, plus: Any, asked: Any, record: Any = None) -> Any:
+def go_on(menu: ModelMenu, plus: Any, asked: Any, record: Any = None, picture: Any = None) -> Any:
     """The decoding that goes on, before its first pass; ValueError with one sentence. Loads the model of the trace.
 
     asked: {"pass": the first that is to be made anew, "tau1", "tau2", "message": the player's last one}, as the browser sends
-    it. record: the problem that the trace may be of.
+    it. record: the problem that the trace may be of; picture: what it is about, as that model's session sees it.
     """
     asked = asked if isinstance(asked, Mapping) else {}
     trace, _ = played(asked.get("message"))
@@ -29,4 +29,5 @@ def go_on(menu: ModelMenu, plus: Any, asked: Any, record: Any = None) -> Any:
         raise ValueError("only WINO has the two thresholds, τ1 and τ2")
     chosen = replace(settings, tau1=asked.get("tau1"), tau2=asked.get("tau2"))
     record = record if isinstance(record, dict) else None
-    return session_of(menu, plus, trace.model).branch(trace, first - 1, settings=chosen, record=record)
+    session = session_of(menu, plus, trace.model)
+    return session.branch(trace, first - 1, settings=chosen, record=record, picture=picture)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import secrets
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,9 +37,11 @@ from wino_viz.ui.picture_form import (
     chips_message,
     composed,
 )
+from wino_viz.ui.picture_turns import FollowUps, kind_of, on_picture_turns
 from wino_viz.ui.plant import plant_panel
 from wino_viz.ui.player import Player
 from wino_viz.ui.take import played, take_away
+from wino_viz.ui.turns import Asking, sent
 from wino_viz.ui.watching import Current, broken_off, is_finished, numbered, stop, watch
 from wino_viz.ui.widgets import Figures, Notice, PictureStrip, WordsFromPicture, figures, say
 
@@ -110,7 +112,12 @@ def picture_tab(menu: ModelMenu, examples: Sequence[PictureExample]) -> None:
             lengths = {name: session.lengths(name) for name in ("caption", "vqa")}
             learned = f"The model learned {lengths['caption'][0]} for a description, {lengths['vqa'][0]} for an answer."
             canvas = ControlsForm(
-                session, "picture", towards="the picture and the question", lengths=lengths[task], learned=learned
+                session,
+                "picture",
+                towards="the picture and the question",
+                words="0:Two, 1:objects",
+                lengths=lengths[task],
+                learned=learned,
             )
         with gr.Column(min_width=280, elem_classes="picture-top"):
             strip = PictureStrip(
@@ -123,6 +130,8 @@ def picture_tab(menu: ModelMenu, examples: Sequence[PictureExample]) -> None:
                 )
                 single = Player(message, fold_prompt=True, plant=True, elem_id="picture-player")
                 take_away("picture-player")
+                asking = Asking("picture-player", menu, pictures=True)
+                follow_up = asking.panel("picture-turns")
             with gr.Column(elem_classes="for-two"):
                 pair = Player(lanes=2, fold_prompt=True, elem_id="picture-pair")
                 table = Figures(label="Figures side by side", elem_id="picture-figures")
@@ -147,19 +156,27 @@ def picture_tab(menu: ModelMenu, examples: Sequence[PictureExample]) -> None:
     def warns(desk: Desk) -> bool:
         return chosen(desk).model == EMBEDDED
 
+    def read(desk: Desk, values: Sequence[Any]) -> tuple[Any, dict[str, Any]]:
+        """The first decoder, and the size of the canvas with what else is asked."""
+        *values, preset = values
+        session = chosen(desk)
+        size = canvas.read(*values[2 * count :])
+        size |= {"preset": preset} if preset in session.named_presets else {}
+        return left.read(*values[:count], session=session), size
+
     def run(press: Any, desk: Desk, what: str, ask: str, prompt: str, *values: Any) -> Iterator[dict]:
-        shown, made, *values, preset = desk.shown, [], *values
+        shown, made = desk.shown, []
         session, warn = chosen(desk), warns(desk)
 
         def start() -> list[Any]:
-            one = left.read(*values[:count], session=session)
-            other = right.read(*values[count : 2 * count], session=session)
-            size = canvas.read(*values[2 * count :])
-            size |= {"preset": preset} if preset in session.named_presets else {}
+            one, size = read(desk, values)
             picture = shown.see(session)
             lanes = {
                 "one": lambda: [(one, picture)],
-                "two": lambda: [(one, picture), (other, picture)],
+                "two": lambda: [
+                    (one, picture),
+                    (right.read(*values[count : 2 * count], session=session), picture),
+                ],
                 "blank": lambda: [(one, picture), (one, session.blank())],
             }[what]()
             record = shown.record(ask, prompt)
@@ -185,15 +202,36 @@ def picture_tab(menu: ModelMenu, examples: Sequence[PictureExample]) -> None:
             yield {words: words_message(state="busy")}
             yield {words: words_message(made[0].words_from_picture())}
 
+    def run_alone(desk: Desk, start: Callable[[], list[Any]], press: Any = None) -> Iterator[dict]:
+        """One more answer about the picture that is shown; that before it stays where the new one is refused."""
+        shown, made = desk.shown, []
+
+        def begin() -> list[Any]:
+            made.extend(start())
+            return made
+
+        if desk.current.is_late(numbered(press)):
+            yield {notice: gr.skip()}
+            return
+        runs, decoding, two_lanes = desk.runs, desk.decoding, desk.two_lanes
+        number = desk.begin(two_lanes=False)
+        for update in watch(desk.current, begin, chosen(desk).loaded, press=press):
+            yield parts(update, desk) | ({words: words_message()} if update.player else {})
+        if desk.runs != number or desk.shown is not shown:
+            return
+        if not made:  # refused
+            desk.runs, desk.decoding, desk.two_lanes = runs, decoding, two_lanes
+        elif made[0].picture is not None and is_finished(made[0].trace()):
+            desk.decoding = made[0]
+            yield {words: words_message(state="offer")}
+
     def decode_on(desk: Desk, event: gr.EventData) -> Iterator[dict]:
         def start() -> list[Any]:
-            asked = event._data if isinstance(event._data, Mapping) else {}
-            return [go_on(menu, None, asked, asked_about(desk, played(asked.get("message"))[0]))]
+            record = asked_about(desk, played(sent(event).get("message"))[0])
+            picture = None if record is None else desk.shown.see(chosen(desk))
+            return [go_on(menu, None, sent(event), record, picture)]
 
-        desk.begin(two_lanes=False)
-        yield {words: words_message()}
-        for update in watch(desk.current, start, chosen(desk).loaded):
-            yield parts(update, desk)
+        yield from run_alone(desk, start)
 
     def parts(update: Any, desk: Desk) -> dict:
         """What an update changes on the page, in the player of the run."""
@@ -344,7 +382,6 @@ def picture_tab(menu: ModelMenu, examples: Sequence[PictureExample]) -> None:
         [single, pair, table, notice, choice],
         js=ON_STOP,
         trigger_mode="multiple",
-        cancels=[running],
         concurrency_limit=None,
         **HIDDEN,
     )
@@ -401,13 +438,34 @@ def picture_tab(menu: ModelMenu, examples: Sequence[PictureExample]) -> None:
     )
     model.preset.input(choose_preset, [desk, model.preset, asked.ask], values[:-1], queue=False, **HIDDEN)
 
+    def filled(desk: Desk, ask: str, prompt: str, is_asked: bool) -> dict:
+        """The forms with a question; `is_asked`: they ask for its kind already, so that their lengths stay."""
+        gen_length, block_length = chosen(desk).lengths(ask)
+        size = {} if is_asked else {canvas.gen_length: gen_length, canvas.block_length: block_length}
+        chips = {asked.ask: ask, asked.chips: chips_message(desk.shown, ask)}
+        return {what: "one", asked.prompt: prompt, **({} if is_asked else chips), **size}
+
+    def cleared(desk: Desk) -> dict:
+        desk.current.end()
+        desk.decoding = None
+        return {
+            single: clear_message(),
+            words: words_message(),
+            choice: OWN,
+            notice: say("Started over: Run asks the first question again, or ask another."),
+        }
+
+    changed = [*page, what, asked.ask, canvas.gen_length, canvas.block_length]
+    tab = FollowUps(desk, asked.ask, values, changed, chosen, read, asked_about, run_alone, filled, cleared)
+    on_picture_turns(follow_up, asking, tab, on_run, ON_REFUSED)
+
 
 def asked_about(desk: Desk, trace: Trace) -> dict[str, Any] | None:
     """The problem record of a trace, where it is about the picture that is shown."""
     shown = desk.shown
     if shown.codes is None or codes_of(trace) != [code for row in shown.codes for code in row]:
         return None
-    return shown.record("caption" if trace.prompt.strip() in CAPTION_PROMPTS else "vqa", trace.prompt)
+    return shown.record(kind_of(trace.prompt), trace.prompt)
 
 
 def codes_of(trace: Trace) -> list[int] | None:

@@ -1,7 +1,8 @@
-"""“Ask a follow-up” below the player of the Decode tab: the conversation so far, and a field for the next question.
+"""“Ask a follow-up” below a player: the conversation so far, and a field for the next question.
 
-    panel = turns_panel("decode-player", menu, plus)
-    on_turns(panel, tab, menu, plus, on_run, ON_REFUSED)
+    asking = Asking("decode-player", menu, plus)
+    panel = asking.panel("turns")
+    on_turns(panel, asking, tab, on_run, ON_REFUSED, OWN)          # of the Decode tab; picture_turns.py has that of pictures
 
 The conversation is what the player's trace holds, be it of a run, a recording or a file: the browser shows it and sends that
 trace with the question (assets/page/turns.js), and nothing is kept here. What comes from a browser is checked like any trace.
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
@@ -36,28 +38,53 @@ SINGLE = (
     "This small model learned single problems. A follow-up is beyond what it learned, and its answer will most likely be "
     "wrong; chat models such as LLaDA-8B-Instruct learned conversations."
 )
+SINGLE_PICTURE = (
+    "This small model learned one question about a picture at a time. It answers most questions after a description, too, "
+    "if less surely; a second description it gets wrong."
+)
 
 
 class TurnsPanel(Widget):
     """The conversation and the next question. Its `click` asks it: {"question", "message", "left_out"}; its `select` is
-    {"what": "problem"}, a new problem for the field, or {"what": "over", "question": the first}, to start over.
+    {"what": "new"}, a new problem for the field, or {"what": "over", "question": the first}, to start over.
     """
 
     kind = "turns"
     more = ("turns.js", "turns.css")
 
 
-def turns_value(follows: str, menu: ModelMenu, plus: Any, **told: Any) -> str:
-    """What the panel gets: the player that it follows, the models that may be asked, and perhaps what is said of a question."""
-    small = [s.model for s in (menu.home, plus) if s is not None and not menu.is_listed(s.model)]
-    names = {*menu.names(), *small}
-    about = {"models": sorted(names), "single": small, "about_single": SINGLE, "longest": LONGEST_QUESTION}
-    return dumps({"follows": follows, **about, **told})
+@dataclass(frozen=True, eq=False)
+class Asking:
+    """Whose conversation a panel shows: that of the player with the id `follows`; and who may be asked: the models of `menu`
+    (those that see, if `pictures`), and that of `plus`.
+    """
 
+    follows: str
+    menu: ModelMenu
+    plus: Any = None
+    pictures: bool = False
 
-def turns_panel(follows: str, menu: ModelMenu, plus: Any) -> TurnsPanel:
-    """Builds the panel for the player with the id `follows` inside the page that is being made."""
-    return TurnsPanel(turns_value(follows, menu, plus), label="Ask a follow-up", elem_id="turns")
+    def told(self, **told: Any) -> str:
+        """What the panel gets: all this, and perhaps what is said of a question."""
+        own = self.menu.pictures if self.pictures else self.menu.home
+        small = [s.model for s in (own, self.plus) if s is not None and not self.menu.is_listed(s.model)]
+        about = {
+            "models": sorted({*self.menu.names(pictures=self.pictures), *small}),
+            "single": small,
+            "about_single": SINGLE_PICTURE if self.pictures else SINGLE,
+            "longest": LONGEST_QUESTION,
+            "new": "question" if self.pictures else "problem",
+        }
+        return dumps({"follows": self.follows, **about, **told})
+
+    def panel(self, elem_id: str) -> TurnsPanel:
+        """Builds the panel inside the page that is being made."""
+        return TurnsPanel(self.told(), label="Ask a follow-up", elem_id=elem_id)
+
+    def refused(self, error: ValueError) -> str:
+        """What the panel is told of a question that can't be asked."""
+        fits = error.fits if isinstance(error, ConversationTooLong) else None
+        return self.told(error=f"Can’t ask it: {str(error).rstrip('.')}.", fits=fits)
 
 
 def earlier_turns(message: Any, left_out: Any, model: str) -> Turns:
@@ -73,9 +100,8 @@ def earlier_turns(message: Any, left_out: Any, model: str) -> Turns:
 
 def on_turns(
     panel: TurnsPanel,
+    asking: Asking,
     tab: DecodeTab,
-    menu: ModelMenu,
-    plus: Any,
     on_run: Callable[[str], str],
     on_refused: str,
     own: Any,
@@ -86,9 +112,6 @@ def on_turns(
     press, offered, first = gr.Number(visible=False), gr.State(None), gr.State(None)
     parts = [*problem.parts, *forms.parts]
     untouched = (gr.skip(),) * len(parts)
-
-    def told(**words: Any) -> str:
-        return turns_value(str(player.elem_id), menu, plus, **words)
 
     def ask(
         press: Any,
@@ -106,7 +129,7 @@ def on_turns(
 
         def start() -> Sequence[Any]:
             try:
-                asked = _sent(event)
+                asked = sent(event)
                 known = dict(problem.read(asked.get("question"), offered))
                 suits = problem.known(known)
                 [chosen], size = forms.read(suits, task, values)
@@ -125,18 +148,16 @@ def on_turns(
             rest = begun.pop() if began else (gr.skip(), *untouched)
             yield update.player or gr.skip(), update.notice or gr.skip(), own if began else gr.skip(), gr.skip(), *rest
         if refused:
-            fits = refused[0].fits if isinstance(refused[0], ConversationTooLong) else None
-            words = told(error=_sentence(refused[0]), fits=fits)
-            yield gr.skip(), gr.skip(), gr.skip(), words, gr.skip(), *untouched
+            yield gr.skip(), gr.skip(), gr.skip(), asking.refused(refused[0]), gr.skip(), *untouched
 
     def take_problem(event: gr.EventData, task: str) -> tuple:
-        if _sent(event).get("what") != "problem":
+        if sent(event).get("what") != "new":
             return gr.skip(), gr.skip()
         record = tab.session.new_problem(FEW_STEPS, secrets.randbelow(2**32), task)
-        return told(question=prompt_of(record)), record
+        return asking.told(question=prompt_of(record)), record
 
     def start_over(event: gr.EventData, current: Current, first: Any) -> tuple:
-        asked = _sent(event)
+        asked = sent(event)
         if asked.get("what") != "over":
             return (gr.skip(),) * (3 + len(problem.parts))
         current.end()
@@ -145,7 +166,7 @@ def on_turns(
         words = "Started over: Run asks the first question again, or take a new problem."
         return clear_message(), say(words), own, *problem.show(dict(known))
 
-    asking = panel.click(
+    running = panel.click(
         ask,
         [press, tab.current, offered, first, problem.task, problem.record, *forms.choices, *forms.parts],
         [player, notice, choice, panel, first, *parts],
@@ -154,14 +175,11 @@ def on_turns(
         **MODEL_QUEUE,
         **HIDDEN,
     )
-    asking.failure(None, js=on_refused % "decode", **HIDDEN)
+    running.failure(None, js=on_refused % "decode", **HIDDEN)
     panel.select(take_problem, [problem.task], [panel, offered], queue=False, **HIDDEN)
     panel.select(start_over, [tab.current, first], [player, notice, choice, *problem.parts], queue=False, **HIDDEN)
 
 
-def _sent(event: gr.EventData) -> Mapping[str, Any]:
+def sent(event: gr.EventData) -> Mapping[str, Any]:
+    """What a browser sent with an event; it comes from anywhere."""
     return event._data if isinstance(event._data, Mapping) else {}
-
-
-def _sentence(error: ValueError) -> str:
-    return f"Can’t ask it: {str(error).rstrip('.')}."
