@@ -65,4 +65,9 @@ menu = ModelMenu(session, pictures, chosen.models, load)
 demo = build_page(session, pictures=pictures, plus=plus, menu=menu)
 
 if __name__ == "__main__":
-    demo.launch(theme=theme(), mcp_server=chosen.mcp, **LAUNCH)
+    # gradio takes the next free port by itself: not where one was asked for
+    port = os.environ.get("GRADIO_SERVER_PORT")
+    try:
+        demo.launch(theme=theme(), mcp_server=chosen.mcp, server_port=int(port) if port else None, **LAUNCH)
+    except (OSError, ValueError) as error:
+        sys.exit(str(error))

@@ -116,10 +116,11 @@ class PlantForm {
     const when = pass === 0 ? "Before the first pass" : `After pass ${pass}`;
     fields.append(part("legend", "", name === null ? `${when}, put at the mask of token ${position + 1}` : `${when}, in the place of ${name} (token ${position + 1}), put`));
     const row = part("div", "plant-options");
-    for (const option of options) row.append(radio(option.name, option.p < 0.005 ? "< 0.01" : option.p.toFixed(2), { token: option.id }));
+    const own = (index) => (name === null && index === 0 ? ", its first choice" : ""); // of a mask: not an error
+    options.forEach((option, index) => row.append(radio(option.name, `${option.share}${own(index)}`, { token: option.id })));
     row.append(this.typed());
     if (name !== null) row.append(radio("a mask again", "", {}));
-    row.querySelector("input").checked = true;
+    row.querySelectorAll("input")[name === null && options.length > 1 ? 1 : 0].checked = true;
     fields.append(row);
     const go = part("button", "plant-go", "Decode on from here");
     go.type = "submit";

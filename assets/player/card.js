@@ -88,7 +88,7 @@ function alternativeBars(rows) {
     const item = make("li", chosen ? "wp-chosen" : "");
     const bar = make("span", "wp-alternative-bar");
     bar.style.setProperty("--share", String(p));
-    item.append(make("span", "wp-alternative-name", name), bar, make("span", "wp-alternative-value", number(p)));
+    item.append(make("span", "wp-alternative-name", name), bar, make("span", "wp-alternative-value", share(p)));
     list.append(item);
   }
   return list;

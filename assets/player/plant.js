@@ -13,7 +13,7 @@ function plantChoices(replay, position, k) {
     const leaning = step.considered.find((row) => row[0] === position);
     const rows = step.alternatives[position] ?? (leaning ? [[leaning[1], leaning[2]]] : []);
     for (const [id, p] of rows.slice(0, MOST_OPTIONS + 1)) {
-      if (id !== standing && id !== replay.maskId) options.push({ id, name: exactName(replay, id), p });
+      if (id !== standing && id !== replay.maskId) options.push({ id, name: exactName(replay, id), share: share(p) });
     }
   }
   const { status } = replay.blockStatus(frame, Math.floor(position / replay.blockLength));

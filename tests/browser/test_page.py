@@ -642,6 +642,9 @@ def test_the_server_itself_talks_to_nobody(tmp_path):
         wait_until(lambda: answers(port), 60)
         trace = Client(f"http://127.0.0.1:{port}", verbose=False).predict("Ana has 3 pears.", api_name="/decode")
         assert Trace.from_dict(trace).gen_length == trace["gen_length"]
+        # a port that was asked for and is taken is said, instead of another one
+        second = subprocess.run([sys.executable, "app.py"], cwd=ROOT, env=environment, capture_output=True, timeout=120)
+        assert second.returncode == 1 and str(port) in second.stderr.decode().splitlines()[-1]
     finally:
         server.terminate()
         server.wait(20)

@@ -14,7 +14,7 @@ from playwright.sync_api import Page, expect
 from wino_viz.models.checkpoint import Checkpoint
 from wino_viz.session import Session
 from wino_viz.trace import Trace
-from wino_viz.ui.examples import Example
+from wino_viz.ui.examples import Example, read_examples
 from wino_viz.ui.page import LAUNCH, build_page, theme
 
 QUESTION = "Ana has 12 pears. Ana buys 5 more pears. How many pears does Ana have now?"
@@ -45,6 +45,7 @@ def url(session: Session, trace: Trace, serve: Callable[..., str]) -> str:
 
 def card_of(page: Page, player: str, position: int, at_pass: int) -> None:
     """Pause at a pass and pin a token's card, as a person does."""
+    expect(page.locator(f"#{player} .wp-block").first).to_be_visible()
     page.evaluate(f"document.querySelector('#{player} .wino-player').player.goTo({at_pass})")
     page.locator(f"#{player} .wp-token[data-position='{position}']").first.click()
 
@@ -175,6 +176,19 @@ def test_a_trace_that_only_another_model_could_go_on_with_is_refused(url, open_p
     )
 
 
+def test_at_a_mask_what_the_model_would_write_anyway_is_named_and_not_the_first_choice(session, serve, open_page):
+    example = read_examples()[0]
+    ends, steps = example.trace.end_ids, enumerate(example.trace.steps, start=1)
+    after, masked = next((number, t.position) for number, step in steps for t in step.remasked if t.id not in ends)
+    page = open_page(serve(build_page(session, [example]), theme=theme(), **LAUNCH))
+    card_of(page, "decode-player", masked, after)
+    page.get_by_role("button", name="Plant a token here").click()
+    form = page.locator(".plant-form")
+    expect(form.locator("legend")).to_have_text(f"After pass {after}, put at the mask of token {masked + 1}")
+    expect(form.locator(".plant-p").first).to_contain_text(", its first choice")
+    expect(form.get_by_role("radio").nth(1)).to_be_checked()
+
+
 def test_programs_go_on_from_the_middle_of_a_trace(url, trace):
     client = Client(url, verbose=False)
     ask = partial(client.predict, trace.to_dict(), api_name="/branch")
@@ -205,6 +219,7 @@ def test_other_thresholds_decode_on_from_the_pass_in_which_they_would_decide_oth
     button.click()
     expect(page.locator("#decode-notice")).to_contain_text("Done in", timeout=60_000)
     told = json.loads(page.evaluate("document.querySelector('#decode-player .wino-player').lastMessage()"))
+    expect(page.locator("#decode-notice")).to_contain_text(f" From pass {first} on it was WINO, τ1 0.95, τ2 0.9.")
     made = Trace.from_dict(told["trace"])
     assert made.decoder["tau1"] == 0.95 and made.branches[0].at_pass == first - 1
     assert made.steps[: first - 1] == trace.steps[: first - 1] and made.steps[first - 1] != trace.steps[first - 1]

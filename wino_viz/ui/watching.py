@@ -253,6 +253,9 @@ def _summary(decodings: Sequence[Any], verdicts: Sequence[dict[str, Any]]) -> st
     words = f"Done in {passes} forward {'pass' if passes == '1' else 'passes'}, {seconds} s of model time."
     if len(verdicts) > 1:
         return say(f"{words}{_why_wino_took_more(traces, verdicts)}")
+    if traces[0].branches:
+        from_there = f"From pass {traces[0].branches[-1].at_pass + 1} on"
+        words += f" {from_there} it was {decoder_words(traces[0].decoder, traces[0].model)}."
     if is_wino_plus(traces[0].model):
         words = words.replace("Done", f"{decoder_words(traces[0].decoder, traces[0].model)}: done")
     look = {True: "right", False: "wrong"}.get(mark(verdicts[0]), "info")
