@@ -18,7 +18,7 @@ function number(value, threshold) {
 }
 
 // A token's share of the probability, beside its name: a small one is not none.
-const share = (p) => (p > 0 && p < 0.005 ? "< 0.01" : number(p));
+const share = (p) => (p < 0.005 ? "< 0.01" : number(p));
 
 // A token's text cut into what is drawn: the space before it, and its core in which line breaks are marked.
 // Control characters get their visible picture, so that no text can reorder or hide what follows it.
