@@ -20,7 +20,7 @@ from wino_viz import export
 from wino_viz.decoding import DECODERS, canvas_after
 from wino_viz.fates import fate_sentence, fates
 from wino_viz.files import write_bytes_whole
-from wino_viz.loading import bar, loader, loading_options
+from wino_viz.loading import PROG, bar, loader, loading_options
 from wino_viz.planting import one_token
 from wino_viz.problems import known_problem
 from wino_viz.session import Session
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from wino_viz.models.checkpoint import Checkpoint
     from wino_viz.trace import Trace
 
-PROG = "python -m wino_viz"
 MOST_EDITS = 64
 
 

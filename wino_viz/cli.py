@@ -15,21 +15,21 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import shlex
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wino_viz.arguments import Parser, whole
+from wino_viz.arguments import Parser
+from wino_viz.bench_command import add_bench
 from wino_viz.branch_command import add_branch
 from wino_viz.decoding import DECODERS
 from wino_viz.decoding.controls import END_OF_TEXT, FREE
 from wino_viz.export_command import add_export
-from wino_viz.loading import bar, loader, loading_options, reuse_option, set_up_cuda
+from wino_viz.files import check_writable
+from wino_viz.loading import PROG, READS, SEES, bar, loader, model_option, reuse_option, set_up_cuda
 from wino_viz.plus import usual_spec
 from wino_viz.serve_command import add_serve
 from wino_viz.session import Session, WordFromPicture
@@ -39,8 +39,6 @@ if TYPE_CHECKING:
     from wino_viz.models.checkpoint import Checkpoint
     from wino_viz.trace import Trace
 
-PROG = "python -m wino_viz"
-READS, SEES = "llada-mini", "mmada-mini"  # the models for words and for pictures where none is named
 PROBABILITY_DECIMALS = 6
 REUSED = "prefix reuse, which may choose other tokens"
 RECORD = '{"task": "countdown", "numbers": [30, 100, 93], "target": 23}'
@@ -67,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
 
     decode = commands.add_parser("decode", help="decode one prompt", description="Decode one prompt.")
     decode.set_defaults(run=run_decode)
-    _model_option(decode)
+    model_option(decode)
     _picture_options(decode)
     decode.add_argument(
         "--decoder", metavar="SPEC", help=f"{', '.join(DECODERS)} (default: wino; for a WINO+ model threshold)"
@@ -117,7 +115,7 @@ def _parser() -> argparse.ArgumentParser:
 
     evaluate = commands.add_parser("eval", help="decoders × problems", description="Evaluate decoders on problems.")
     evaluate.set_defaults(run=run_eval)
-    _model_option(evaluate)
+    model_option(evaluate)
     _picture_options(evaluate)
     evaluate.add_argument("--decoders", required=True, metavar="SPEC,SPEC", help="such as standard,wino:tau1=0.6")
     _preset_option(evaluate)
@@ -131,75 +129,8 @@ def _parser() -> argparse.ArgumentParser:
         "--out", type=Path, metavar="OUT.json", help="write rows and items to this file; a run that was stopped goes on"
     )
     evaluate.add_argument("--restart", action="store_true", help="drop what an unfinished run left beside OUT.json")
-
-    bench = commands.add_parser("bench", help="measure speed on this machine", description="Measure decoding speed.")
-    bench.set_defaults(run=run_bench)
-    _model_option(bench)
-    bench.add_argument("--decoders", default="", metavar="SPEC,SPEC", help="default: a standard set of four")
-    bench.add_argument("--problems", type=int, help="problems decoded per decoder (default: 5)")
-    bench.add_argument(
-        "--in-flight",
-        nargs="?",
-        const="",
-        metavar="N,N",
-        help="instead: how much faster many problems in one batch are (1,8,64 problems of the decoder wino)",
-    )
-    bench.add_argument(
-        "--shadow",
-        nargs="?",
-        const="",
-        metavar="GENxBLOCK,…",
-        help="instead: what the shadow block costs in time and memory, by lengths of answer and block",
-    )
-    bench.add_argument(
-        "--shape",
-        metavar="NAME",
-        help="instead: one step at the sizes of this model, random weights, beside the matrix products alone: llada-8b",
-    )
-    bench.add_argument("--compile", action="store_true", help="with --shape: torch.compile, too")
-    bench.add_argument("--profile", action="store_true", help="with --shape: where the time of a step goes")
-    bench.add_argument("--steps", type=int, default=40, help="steps timed of each kind for --shape (default: 40)")
-    bench.add_argument(
-        "--check",
-        action="store_true",
-        help="instead: whether all ways to run the model choose the same tokens, over --problems (default: 60)",
-    )
-    bench.add_argument(
-        "--naive",
-        action="store_true",
-        help="instead: how much faster WINO is than recomputing everything, with the head on all rows",
-    )
-    bench.add_argument(
-        "--load", action="store_true", help="instead: seconds and memory that it takes to load the model (--model NAME)"
-    )
-    bench.add_argument(
-        "--parity",
-        action="store_true",
-        help="instead: how many of --problems have the same tokens in bfloat16 as in float32",
-    )
-    bench.add_argument(
-        "--users",
-        nargs="?",
-        const="",
-        metavar="N,N",
-        help="instead: how many users decode at once (1,4,16,64), and what they notice of each other",
-    )
-    bench.add_argument(
-        "--replicas", type=whole(1, 64), metavar="N", help="with --users: in so many replicas, as `serve` does"
-    )
-    bench.add_argument("--seconds", type=float, default=5.0, help="for each row of --users (default: 5)")
-    bench.add_argument("--repeats", type=int, default=15, help="passes of each kind for --shadow (default: 15)")
-    bench.add_argument("--out", type=Path, metavar="OUT.json", help="write the figures to this file")
+    add_bench(commands)
     return parser
-
-
-def _model_option(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--model",
-        metavar="M",
-        help=f"embedded model, folder, or name on the Hugging Face hub ({READS}; for pictures {SEES})",
-    )
-    loading_options(parser)
 
 
 def _preset_option(parser: argparse.ArgumentParser) -> None:
@@ -229,7 +160,7 @@ def run_decode(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     from wino_viz.pictures import open_named
 
     for path in (options.trace, options.seen):
-        _check_writable(path)
+        check_writable(path)
     prompt, problem, file = _asked(options)
     task = problem["task"] if problem else _task_of(prompt, file)
     if file is None and (options.seen or options.words):
@@ -298,7 +229,8 @@ def run_decode(options: argparse.Namespace, arguments: Sequence[str]) -> int:
         extra |= {"preset": options.preset} if options.preset else {}
         extra |= {"approximate": REUSED} if options.reuse else {}
         extra |= {"words": [_row(word) for word in decoding.words_from_picture()]} if options.words else {}
-        _write(options.trace, replace(trace, extra={**trace.extra, **extra}).to_json())
+        text = replace(trace, extra={**trace.extra, **extra}).to_json() + "\n"
+        options.trace.write_text(text, encoding="utf-8")
     return 0
 
 
@@ -368,7 +300,7 @@ def run_eval(options: argparse.Namespace, arguments: Sequence[str]) -> int:
             raise ValueError(f"--{name.replace('_', '-')} must be at least 1, not {value}")
     if options.restart and not options.out:
         raise ValueError("--restart goes with --out OUT.json, the file of the run that is to start again")
-    _check_writable(options.out)
+    check_writable(options.out)
     if options.out and options.out.exists() and (not options.out.is_file() or options.out.samefile(options.data)):
         raise ValueError(f"--out {options.out} is the file of problems, or a device: name a file of its own")
     records = read_records(options.data, options.limit)
@@ -438,126 +370,6 @@ def _about_eval(
         **({"approximate": REUSED} if options.reuse else {}),
         "versions": versions(),
     }
-
-
-# ---- bench
-
-
-def run_bench(options: argparse.Namespace, arguments: Sequence[str]) -> int:
-    from wino_viz.provenance import shown_command
-
-    for name in ("problems", "repeats", "steps"):
-        if (value := getattr(options, name)) is not None and not 1 <= value <= 1000:
-            raise ValueError(f"--{name} must be 1 to 1000, not {value}")
-    if not 0.1 <= options.seconds <= 600:
-        raise ValueError(f"--seconds must be 0.1 to 600, not {options.seconds:g}")
-    kinds = ("shadow", "in_flight", "shape", "check", "naive", "load", "parity", "users")
-    chosen = [name for name in kinds if getattr(options, name) not in (None, False)]
-    if len(chosen) > 1:
-        raise ValueError("choose one of " + " and ".join(f"--{name.replace('_', '-')}" for name in chosen))
-    for name in ("compile", "profile"):
-        if getattr(options, name) and not options.shape:
-            raise ValueError(f"--{name} goes with --shape NAME")
-    if options.replicas and options.users is None:
-        raise ValueError("--replicas goes with --users")
-    if options.parity and options.dtype:
-        raise ValueError("--parity compares both types: leave --dtype out")
-    if not options.load and (options.dtype or (options.device_map and not options.parity)):
-        raise ValueError("--dtype and --device-map go with --load here")
-    _check_writable(options.out)
-    result, printed, code = _measure(options)
-    print(printed)
-    if options.out:
-        _write(options.out, json.dumps({"command": shown_command(PROG, arguments), **result}, indent=1))
-    return code
-
-
-def _measure(options: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
-    """(figures, the same to be read, exit code) of the kind of benchmark that was asked for."""
-    model = options.model or READS
-    specs = [spec.strip() for spec in options.decoders.split(",")] if options.decoders else []
-    if options.shape:
-        from wino_viz import bench_shape
-
-        if options.shape not in bench_shape.SHAPES:
-            raise ValueError(f"--shape must be one of {', '.join(bench_shape.SHAPES)}, not {options.shape!r:.40}")
-        asked = {"steps": options.steps, "compile": options.compile, "profile": options.profile}
-        result = bench_shape.bench_shape(options.shape, **asked, say=lambda line: print(line, file=sys.stderr))
-        return result, bench_shape.report(result), 0
-    if options.check:
-        from wino_viz import bench_check
-
-        result = bench_check.bench_check(model, options.problems or bench_check.PROBLEMS)
-        return result, bench_check.report(result), 0 if bench_check.all_same(result) else 1
-    from wino_viz import bench
-
-    problems = options.problems or bench.PROBLEMS
-    if options.load:
-        result = bench.bench_load(model, _loader(options))
-        return result, bench.report_load(result), 0
-    if options.naive:
-        result = bench.bench_naive(model, problems)
-        return result, bench.report_naive(result), 0
-    if options.parity:
-        result = bench.bench_parity(model, partial(_load_as, model, options), problems, specs)
-        return result, bench.report_parity(result), 0
-    if options.shadow is not None:
-        shapes = _shapes(options.shadow) if options.shadow else None
-        result = bench.bench_shadow_block(model, shapes, options.repeats)
-        return result, bench.report_shadow_block(result), 0
-    if options.users is not None:
-        counts = _counts("--users", options.users, bench.bench_users.MOST_USERS) if options.users else None
-        if len(specs) > 1:
-            raise ValueError("--users takes one decoder")
-        spec = specs[0] if specs else bench.IN_FLIGHT_SPECS[0]
-        counts = counts or bench.bench_users.USERS
-        result = bench.bench_many_users(model, counts, spec, options.seconds, options.replicas)
-        return result, bench.report_many_users(result), 0
-    if options.in_flight is None:
-        result = bench.bench(model, problems, specs or bench.SPECS)
-        return result, bench.report(result), 0
-    counts = _counts("--in-flight", options.in_flight, bench.MAX_IN_FLIGHT) if options.in_flight else bench.IN_FLIGHT
-    result = bench.bench_in_flight(model, counts, specs or bench.IN_FLIGHT_SPECS)
-    return result, bench.report_in_flight(result), 0
-
-
-def _load_as(model: str, options: argparse.Namespace, dtype: str) -> Checkpoint:
-    return loader(dtype, options.device_map, bar())(model)
-
-
-def _shapes(text: str) -> list[tuple[int, int]]:
-    """ "64x32,128x64" as [(64, 32), (128, 64)]."""
-    shapes = []
-    for part in text.split(","):
-        found = re.fullmatch(r"([0-9]{1,6})x([0-9]{1,6})", part.strip())
-        if not found:
-            raise ValueError(f"--shadow: {part!r} is not GENxBLOCK, such as 128x64")
-        shapes.append((int(found[1]), int(found[2])))
-    return shapes
-
-
-def _counts(option: str, text: str, most: int) -> list[int]:
-    parse = whole(1, most)
-    try:
-        return [parse(count) for count in text.split(",")]
-    except argparse.ArgumentTypeError as error:
-        raise ValueError(f"{option}: {error}") from None
-
-
-# ---- small things
-
-
-def _check_writable(path: Path | None) -> None:
-    """Say that a result can't be written before the work is done, not after."""
-    if path is not None and path.is_dir():
-        raise ValueError(f"{path} is a folder, not a file to write")
-    if path is not None and not path.resolve().parent.is_dir():
-        raise ValueError(f"{path}: the folder {path.resolve().parent} does not exist")
-
-
-def _write(path: Path, text: str) -> None:
-    _check_writable(path)
-    path.write_text(text + "\n", encoding="utf-8")
 
 
 def _one_line(error: Exception) -> str:

@@ -19,3 +19,11 @@ def write_bytes_whole(path: Path, data: bytes) -> None:
     except BaseException:
         beside.unlink(missing_ok=True)
         raise
+
+
+def check_writable(path: Path | None) -> None:
+    """Say that a result can't be written before the work is done, not after."""
+    if path is not None and path.is_dir():
+        raise ValueError(f"{path} is a folder, not a file to write")
+    if path is not None and not path.resolve().parent.is_dir():
+        raise ValueError(f"{path}: the folder {path.resolve().parent} does not exist")

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from wino_viz.models.checkpoint import Checkpoint
 
+PROG = "python -m wino_viz"
+READS, SEES = "llada-mini", "mmada-mini"  # the models for words and for pictures where none is named
 DTYPES = ("float32", "bfloat16")
 Told = Callable[[str, int, int], None]
 WORTH_A_BAR = 10**9  # bytes: less is loaded before a bar is read
@@ -46,6 +48,16 @@ def loading_options(parser: argparse.ArgumentParser) -> None:
         metavar="auto",
         help="spread the model over all GPUs (without: done where the first GPU is too small)",
     )
+
+
+def model_option(parser: argparse.ArgumentParser) -> None:
+    """--model, and how it is loaded."""
+    parser.add_argument(
+        "--model",
+        metavar="M",
+        help=f"embedded model, folder, or name on the Hugging Face hub ({READS}; for pictures {SEES})",
+    )
+    loading_options(parser)
 
 
 def reuse_option(parser: argparse.ArgumentParser) -> None:
