@@ -154,7 +154,7 @@ def test_probabilities_are_a_softmax_of_the_models_logits(mini: Checkpoint):
 
 def test_sampling_follows_the_models_distribution(mini: Checkpoint):
     prompt = mini.prompt_ids(QUESTION)
-    ids = np.concatenate([prompt, np.full(GEN, mini.mask_id)])
+    ids = np.concatenate([prompt, np.full(8, mini.mask_id)])
     row = np.array([len(prompt)])
     ask = [Forward(ids, row, np.array([NO_TOKEN]), temperature=1.0, seed=seed) for seed in range(300)]
     drawn = [a.ids[0] for start in range(0, 300, 50) for a in mini.denoiser.predict(ask[start : start + 50])]

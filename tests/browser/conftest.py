@@ -2,6 +2,7 @@
 
 open_page("http://…" or an app, width=390, dark=True)   a page; the test fails on an outside request or a script error
 serve(blocks)                                            the URL of a gradio app, served until the tests end
+pears_url                                                the page with one short recording, `pears`, of the embedded model
 """
 
 from __future__ import annotations
@@ -15,6 +16,12 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 
 import gradio as gr
 import pytest
+
+from wino_viz.models.checkpoint import Checkpoint
+from wino_viz.session import Session
+from wino_viz.trace import Trace
+from wino_viz.ui.examples import Example
+from wino_viz.ui.page import LAUNCH, build_page, theme
 
 sync_api = pytest.importorskip("playwright.sync_api")
 
@@ -45,6 +52,8 @@ FLAGS = [
 ]
 PATIENCE = 20_000  # ms: a machine that is shared by others may take so long for what is usually there at once
 sync_api.expect.set_options(timeout=PATIENCE)
+PEARS = "Ana has 12 pears. Ana buys 5 more pears. How many pears does Ana have now?"
+SHORT = {"gen_length": 32, "block_length": 32}
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
@@ -126,3 +135,28 @@ def serve() -> Iterator[Callable[..., str]]:
     yield serve
     for app in apps:
         app.close()
+
+
+# ---- a page with one short recording, for tests that go on from it
+
+
+@pytest.fixture(scope="module")
+def pears_session(mini: Checkpoint) -> Session:
+    session = Session(load=lambda name: mini)
+    session.gen_length, session.block_length = SHORT.values()
+    return session
+
+
+@pytest.fixture(scope="module")
+def pears(pears_session: Session) -> Trace:
+    """What the page opens with as a recording: few tokens, so that one a pass are soon placed."""
+    decoding = pears_session.start(PEARS, pears_session.settings("wino"), **SHORT)
+    assert all(made.step for made in decoding)
+    return decoding.trace()
+
+
+@pytest.fixture(scope="module")
+def pears_url(pears_session: Session, pears: Trace, serve: Callable[..., str]) -> str:
+    pears_session.unload()
+    recorded = Example("Pears", "", {"task": "arithmetic", "question": PEARS, "answer": 17}, pears)
+    return serve(build_page(pears_session, [recorded]), theme=theme(), **LAUNCH)

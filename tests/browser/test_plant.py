@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from functools import partial
 
 import pytest
@@ -11,36 +10,9 @@ from gradio_client import Client
 from gradio_client.exceptions import AppError
 from playwright.sync_api import Page, expect
 
-from wino_viz.models.checkpoint import Checkpoint
-from wino_viz.session import Session
 from wino_viz.trace import Trace
-from wino_viz.ui.examples import Example, read_examples
+from wino_viz.ui.examples import read_examples
 from wino_viz.ui.page import LAUNCH, build_page, theme
-
-QUESTION = "Ana has 12 pears. Ana buys 5 more pears. How many pears does Ana have now?"
-SIZE = {"gen_length": 32, "block_length": 32}
-
-
-@pytest.fixture(scope="module")
-def session(mini: Checkpoint) -> Session:
-    session = Session(load=lambda name: mini)
-    session.gen_length, session.block_length = SIZE.values()
-    return session
-
-
-@pytest.fixture(scope="module")
-def trace(session: Session) -> Trace:
-    """What the page opens with as a recording: few tokens, so that one a pass are soon placed."""
-    decoding = session.start(QUESTION, session.settings("wino"), **SIZE)
-    assert all(made.step for made in decoding)
-    return decoding.trace()
-
-
-@pytest.fixture(scope="module")
-def url(session: Session, trace: Trace, serve: Callable[..., str]) -> str:
-    session.unload()
-    recorded = Example("Pears", "", {"task": "arithmetic", "question": QUESTION, "answer": 17}, trace)
-    return serve(build_page(session, [recorded]), theme=theme(), **LAUNCH)
 
 
 def card_of(page: Page, player: str, position: int, at_pass: int) -> None:
@@ -54,10 +26,10 @@ def kept(page: Page) -> list[dict]:
     return json.loads(page.evaluate("sessionStorage.getItem('wino-branches') ?? '[]'"))
 
 
-def test_an_error_is_planted_from_a_card_and_its_branches_are_compared(url, open_page, trace):
-    canvas = list(trace.canvases())[2]
-    noun = next(p for p, token in enumerate(canvas) if trace.pieces.get(token) == " shop")
-    page = open_page(url)
+def test_an_error_is_planted_from_a_card_and_its_branches_are_compared(pears_url, open_page, pears):
+    canvas = list(pears.canvases())[2]
+    noun = next(p for p, token in enumerate(canvas) if pears.pieces.get(token) == " shop")
+    page = open_page(pears_url)
     panel = page.get_by_role("button", name="Plant an error", exact=True)
     expect(panel).to_have_attribute("aria-expanded", "false")
     expect(page.locator("#plant-player")).to_be_hidden()
@@ -140,8 +112,8 @@ def test_an_error_is_planted_from_a_card_and_its_branches_are_compared(url, open
     expect(lanes).to_have_count(1)
 
 
-def test_a_run_of_ones_own_can_be_planted_into_on_a_phone(url, open_page):
-    page = open_page(url, width=390, touch=True, reduced_motion=True)
+def test_a_run_of_ones_own_can_be_planted_into_on_a_phone(pears_url, open_page):
+    page = open_page(pears_url, width=390, touch=True, reduced_motion=True)
     page.evaluate("window.scrollTo(0, 0)")
     page.locator("#decode-run").click()
     expect(page.locator("#decode-notice .notice")).to_contain_text("forward pass")
@@ -160,8 +132,8 @@ def test_a_run_of_ones_own_can_be_planted_into_on_a_phone(url, open_page):
     expect(page.locator(".plant-warning")).to_contain_text("There is no token yet")
 
 
-def test_a_trace_that_only_another_model_could_go_on_with_is_refused(url, open_page):
-    page = open_page(url)
+def test_a_trace_that_only_another_model_could_go_on_with_is_refused(pears_url, open_page):
+    page = open_page(pears_url)
     expect(page.locator("#decode-player .wp-token").first).to_be_visible()
     page.evaluate("""() => {
       const root = document.querySelector('#decode-player .wino-player');
@@ -176,11 +148,11 @@ def test_a_trace_that_only_another_model_could_go_on_with_is_refused(url, open_p
     )
 
 
-def test_at_a_mask_what_the_model_would_write_anyway_is_named_and_not_the_first_choice(session, serve, open_page):
+def test_at_a_mask_what_the_model_would_write_anyway_is_named_and_not_the_first_choice(pears_session, serve, open_page):
     example = read_examples()[0]
     ends, steps = example.trace.end_ids, enumerate(example.trace.steps, start=1)
     after, masked = next((number, t.position) for number, step in steps for t in step.remasked if t.id not in ends)
-    page = open_page(serve(build_page(session, [example]), theme=theme(), **LAUNCH))
+    page = open_page(serve(build_page(pears_session, [example]), theme=theme(), **LAUNCH))
     card_of(page, "decode-player", masked, after)
     page.get_by_role("button", name="Plant a token here").click()
     form = page.locator(".plant-form")
@@ -189,15 +161,15 @@ def test_at_a_mask_what_the_model_would_write_anyway_is_named_and_not_the_first_
     expect(form.get_by_role("radio").nth(1)).to_be_checked()
 
 
-def test_programs_go_on_from_the_middle_of_a_trace(url, trace):
-    client = Client(url, verbose=False)
-    ask = partial(client.predict, trace.to_dict(), api_name="/branch")
-    position = next(p for p, token in enumerate(list(trace.canvases())[2]) if trace.pieces.get(token) == " shop")
+def test_programs_go_on_from_the_middle_of_a_trace(pears_url, pears):
+    client = Client(pears_url, verbose=False)
+    ask = partial(client.predict, pears.to_dict(), api_name="/branch")
+    position = next(p for p, token in enumerate(list(pears.canvases())[2]) if pears.pieces.get(token) == " shop")
     made = Trace.from_dict(ask(2, {str(position): "cards"}, "standard"))
-    assert made.steps[:2] == trace.steps[:2] and made.decoder["name"] == "standard"
+    assert made.steps[:2] == pears.steps[:2] and made.decoder["name"] == "standard"
     assert made.pieces[made.output_ids[position]] == " cards"
     again = Trace.from_dict(ask(1))
-    assert again.steps == trace.steps and again.branches[0].edits == ()
+    assert again.steps == pears.steps and again.branches[0].edits == ()
     wrong = [
         ((99,), "at_pass must be a whole number, 0 to"),
         ((2, {"x": 1}), "edits: the key 'x' is not a whole number"),
@@ -209,8 +181,8 @@ def test_programs_go_on_from_the_middle_of_a_trace(url, trace):
             ask(*arguments)
 
 
-def test_other_thresholds_decode_on_from_the_pass_in_which_they_would_decide_otherwise(url, open_page, trace):
-    page = open_page(url)
+def test_other_thresholds_decode_on_from_the_pass_in_which_they_would_decide_otherwise(pears_url, open_page, pears):
+    page = open_page(pears_url)
     page.locator(".closer-panel-whatif summary").click()
     page.locator(".closer-taus input").first.fill("0.95")
     button = page.get_by_role("button", name="Decode from pass")
@@ -222,4 +194,4 @@ def test_other_thresholds_decode_on_from_the_pass_in_which_they_would_decide_oth
     expect(page.locator("#decode-notice")).to_contain_text(f" From pass {first} on it was WINO, τ1 0.95, τ2 0.9.")
     made = Trace.from_dict(told["trace"])
     assert made.decoder["tau1"] == 0.95 and made.branches[0].at_pass == first - 1
-    assert made.steps[: first - 1] == trace.steps[: first - 1] and made.steps[first - 1] != trace.steps[first - 1]
+    assert made.steps[: first - 1] == pears.steps[: first - 1] and made.steps[first - 1] != pears.steps[first - 1]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -12,44 +11,18 @@ from gradio_client.exceptions import AppError
 from playwright.sync_api import expect
 
 from wino_viz.export import to_html
-from wino_viz.models.checkpoint import Checkpoint
-from wino_viz.session import Session
 from wino_viz.trace import Trace
-from wino_viz.ui.examples import Example
-from wino_viz.ui.page import LAUNCH, build_page, theme
 
-QUESTION = "Ana has 12 pears. Ana buys 5 more pears. How many pears does Ana have now?"
 HOSTILE = "<img src=x onerror=\"document.title='owned'\">"
-SIZE = {"gen_length": 32, "block_length": 32}
 
 
-@pytest.fixture(scope="module")
-def session(mini: Checkpoint) -> Session:
-    session = Session(load=lambda name: mini)
-    session.gen_length, session.block_length = SIZE.values()
-    return session
-
-
-@pytest.fixture(scope="module")
-def trace(session: Session) -> Trace:
-    decoding = session.start(QUESTION, session.settings("wino"), **SIZE)
-    assert all(made.step for made in decoding)
-    return decoding.trace()
-
-
-@pytest.fixture(scope="module")
-def url(session: Session, trace: Trace, serve: Callable[..., str]) -> str:
-    recorded = Example("Pears", "", {"task": "arithmetic", "question": QUESTION, "answer": 17}, trace)
-    return serve(build_page(session, [recorded]), theme=theme(), **LAUNCH)
-
-
-def test_a_follow_up_is_asked_read_and_started_over(url, open_page, trace):
-    page = open_page(url)
+def test_a_follow_up_is_asked_read_and_started_over(pears_url, open_page, pears):
+    page = open_page(pears_url)
     opener = page.locator(".turns-open")
     expect(opener).to_have_text("Ask a follow-up")
     expect(page.locator(".wp-conversation")).to_have_count(0)
     opener.press("Enter")
-    expect(page.locator(".turns-text")).to_have_text([QUESTION, trace.text])
+    expect(page.locator(".turns-text")).to_have_text([pears.prompt, pears.text])
     expect(page.locator(".turns-note")).to_contain_text("learned single problems")
     over = page.get_by_role("button", name="Start over")
     expect(over).to_be_hidden()  # there is nothing to leave yet
@@ -61,7 +34,7 @@ def test_a_follow_up_is_asked_read_and_started_over(url, open_page, trace):
     field.fill(f"And {HOSTILE} with 3 fewer?")
     field.press("Enter")
     expect(opener).to_have_text("Ask a follow-up: 2 turns so far")
-    expect(page.locator(".turns-asked .turns-text")).to_have_text([QUESTION, f"And {HOSTILE} with 3 fewer?"])
+    expect(page.locator(".turns-asked .turns-text")).to_have_text([pears.prompt, f"And {HOSTILE} with 3 fewer?"])
     expect(page.locator("#decode-notice .notice")).to_contain_text("Done in ")
     expect(field).to_have_value("")
     expect(page.locator("#decode-prompt textarea")).to_have_value(f"And {HOSTILE} with 3 fewer?")
@@ -69,12 +42,12 @@ def test_a_follow_up_is_asked_read_and_started_over(url, open_page, trace):
     expect(read.locator("summary")).to_have_text("Prompt, after 1 earlier turn")
     expect(read.locator("li").first).to_be_hidden()
     read.locator("summary").click()
-    expect(read.locator("li p")).to_have_text([QUESTION, trace.text, f"And {HOSTILE} with 3 fewer?"])
+    expect(read.locator("li p")).to_have_text([pears.prompt, pears.text, f"And {HOSTILE} with 3 fewer?"])
     assert page.title() != "owned" and page.locator("#turns img, #decode-player img").count() == 0
 
     # what is planted into it, and a link to it, say what they keep
     shown = json.loads(page.evaluate("document.querySelector('#decode-player .wino-player').lastMessage()"))["trace"]
-    assert shown["earlier"] == [[QUESTION, trace.text]]
+    assert shown["earlier"] == [[pears.prompt, pears.text]]
     page.get_by_role("button", name="Copy link").click()
     expect(page.locator("#decode-player-take .take-status")).to_contain_text("it brings the last question alone")
     page.get_by_role("button", name="Plant an error", exact=True).click()
@@ -87,7 +60,7 @@ def test_a_follow_up_is_asked_read_and_started_over(url, open_page, trace):
     # where there is no room, it can be asked after the newest turns alone, or without any
     page.get_by_role("button", name="Take a new problem").click()
     expect(field).not_to_have_value("")
-    field.fill(" ".join([QUESTION] * 8))
+    field.fill(" ".join([pears.prompt] * 8))
     page.locator(".turns .plant-go").click()
     expect(status).to_contain_text("Can’t ask it: the conversation is too long: ")
     expect(status).to_contain_text("none of its 2 earlier turns fits beside the question")
@@ -107,7 +80,7 @@ def test_a_follow_up_is_asked_read_and_started_over(url, open_page, trace):
     expect(page.locator(".turns-note")).to_contain_text("the next question comes in its place")
     field.fill("And now?")
     field.press("Enter")
-    expect(page.locator(".turns-asked .turns-text")).to_have_text([QUESTION, "And now?"])
+    expect(page.locator(".turns-asked .turns-text")).to_have_text([pears.prompt, "And now?"])
 
     # another model's answer is not followed up here
     other = {**shown, "model": "<b>other</b>"}
@@ -120,29 +93,29 @@ def test_a_follow_up_is_asked_read_and_started_over(url, open_page, trace):
     expect(page.locator(".turns .plant-go")).to_be_disabled()
     over.click()
     expect(opener).to_be_hidden()
-    expect(page.locator("#decode-prompt textarea")).to_have_value(QUESTION)
+    expect(page.locator("#decode-prompt textarea")).to_have_value(pears.prompt)
     expect(page.locator("#decode-notice .notice")).to_contain_text("Started over")
     page.locator("#decode-run").click()
     expect(opener).to_have_text("Ask a follow-up")
     expect(read).to_have_count(0)
 
 
-def test_on_a_phone_and_in_an_exported_file_a_conversation_is_readable(url, open_page, trace):
-    page = open_page(url, width=390, dark=True, touch=True, reduced_motion=True)
+def test_on_a_phone_and_in_an_exported_file_a_conversation_is_readable(pears_url, open_page, pears):
+    page = open_page(pears_url, width=390, dark=True, touch=True, reduced_motion=True)
     page.locator(".turns-open").click()
     page.get_by_label("Next question").fill("x" * 120)
     page.locator(".turns .plant-go").click()
     expect(page.locator(".turns-open")).to_have_text("Ask a follow-up: 2 turns so far")
     page.locator("#decode-player .wp-conversation summary").click()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    page.set_content(to_html(replace(trace, earlier=((HOSTILE, "17"),))))
+    page.set_content(to_html(replace(pears, earlier=((HOSTILE, "17"),))))
     expect(page.locator(".wp-prompt summary")).to_have_text("Prompt, after 1 earlier turn")
-    expect(page.locator(".wp-turns p")).to_have_text([HOSTILE, "17", QUESTION])
+    expect(page.locator(".wp-turns p")).to_have_text([HOSTILE, "17", pears.prompt])
     assert page.evaluate("document.documentElement.scrollWidth") <= 390 and page.locator("img").count() == 0
 
 
-def test_programs_ask_within_a_conversation(url, trace):
-    client = Client(url, verbose=False)
+def test_programs_ask_within_a_conversation(pears_url, pears):
+    client = Client(pears_url, verbose=False)
     made = Trace.from_dict(client.predict("And now?", "threshold", 16, 16, earlier=[["One?", "1"]], api_name="/decode"))
     assert made.earlier == (("One?", "1"),) and made.prompt == "And now?"
     with pytest.raises(AppError, match=r"earlier: turn 1 must be \[question, answer\]"):
