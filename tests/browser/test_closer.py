@@ -366,8 +366,11 @@ def test_moving_a_threshold_names_the_pass_and_hands_it_on(page):
         f"box.layout.shapes.some((s) => s.line.dash === 'dash' && s.y0 === {number - 0.5})",
     )
     whatif.get_by_role("button", name=f"Show pass {number}").press("Enter")
+    expect(page.locator("#seen .wp-lanes")).to_be_in_viewport()  # it is shown where it happens
     at_pass(page, number)
+    panel(page, "whatif")
     whatif.get_by_role("button", name=f"Decode from pass {number} on").press("Enter")
+    expect(page.locator("#seen .wp-lanes")).to_be_in_viewport()
     asked = page.locator("#asked textarea")
     expect(asked).not_to_have_value("")
     told = json.loads(asked.input_value())
