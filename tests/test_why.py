@@ -87,7 +87,7 @@ def test_the_sentence_names_the_token_that_counted_most(trace):
     say = Why(4, 22, first, 0.021, (), 0.0)
     assert why_sentence(trace, say).endswith(" 0.02. Nothing stood there that its draft had not seen.")
     one = replace(say, causes=(Cause(9, second, 0.9), Cause(3, second, 0.4)), without_all=0.95)
-    assert "(token 10) masked again it would have been 0.90; without any other, 0.40 at most." in (
+    assert "(token 10) masked again it would have been 0.90; with any other one masked, 0.40 at most." in (
         why_sentence(trace, one)
     )
     alike = replace(say, causes=tuple(Cause(n, second, 0.9 - n / 100) for n in range(5)), without_all=0.95)

@@ -3,7 +3,8 @@
     why = ask_why(session, trace, at_pass=4, position=22)
     print(why_sentence(trace, why))
 
-    The judge gave “takes” 0.41. With “it” (token 25) masked again it would have been 1.00; without any other, 0.62 at most.
+    The judge gave “takes” 0.41. With “it” (token 25) masked again it would have been 1.00;
+    with any other one masked, 0.62 at most.
 
 The shadow block judges the token once more as it did in that pass, and once for each token that its draft had not seen with
 that one masked again: all in one batch.
@@ -110,7 +111,7 @@ def why_sentence(trace: Trace, why: Why) -> str:
     named = " or ".join(f"{name(trace, cause.id)} (token {cause.position + 1})" for cause in alike[:MOST_NAMED])
     more = f" or one of {len(alike) - MOST_NAMED} more" if len(alike) > MOST_NAMED else ""
     rest = why.causes[len(alike) :]
-    less = f"; without any other, {rest[0].probability:.2f} at most" if rest else ""
+    less = f"; with any other one masked, {rest[0].probability:.2f} at most" if rest else ""
     about = "about " if len(alike) > 1 else ""
     return f"{start} With {named}{more} masked again it would have been {about}{first.probability:.2f}{less}."
 

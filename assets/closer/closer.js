@@ -124,6 +124,11 @@ class Closer {
     this.player?.pin(position);
   }
 
+  // What a button far below the player set going there is seen.
+  toPlayer() {
+    document.getElementById(this.follows)?.querySelector(".wp-lanes")?.scrollIntoView({ block: "nearest" });
+  }
+
   // A colour of the style sheet as the page shows it now.
   colour(name) {
     this.probe.style.color = `var(--${name})`;

@@ -1,8 +1,9 @@
 // Lives of tokens: every position (across) in every pass (down), coloured by its state or by what the model gave it.
 
-const STATES = ["masked", "placed", "verified", "drafted", "remasked"]; // in the order of the colours
+const STATES = ["masked", "placed", "verified", "drafted", "remasked", "fixed"]; // in the order of the colours
 const LIFE_WORDS = {
   masked: "masked", placed: "placed earlier", verified: "passed verification", drafted: "drafted", remasked: "taken back, masked again",
+  fixed: "fixed from the start",
 };
 const MOST_CELLS = 100_000; // in one picture; of longer decodings the passes around the playhead are drawn
 const CELL = { least: 5, most: 30, low: 4, high: 24 }; // px: width, and height of a pass
@@ -27,7 +28,9 @@ function livesPanel() {
       item.append(el("span", "closer-swatch"), LIFE_WORDS[state]);
       key.append(item);
     }
-    const checks = ["verified", "remasked"].map((state) => key.querySelector(`.closer-key-${state}`));
+    const keyOf = (state) => key.querySelector(`.closer-key-${state}`);
+    const checks = ["verified", "remasked"].map(keyOf);
+    const fixed = keyOf("fixed");
     bar.append(key);
     const box = el("div", "closer-plot");
     const scroll = el("div", "closer-scroll");
@@ -41,7 +44,7 @@ function livesPanel() {
     readout.setAttribute("aria-live", "polite");
     readout.textContent = LIFE_HINT;
     body.append(bar, given, scroll, readout, note);
-    view = { closer, key, checks, given, box, scroll, note, readout };
+    view = { closer, key, checks, fixed, given, box, scroll, note, readout };
     scroll.addEventListener("keydown", (event) => keyed(event));
   }
 
@@ -134,6 +137,7 @@ function livesPanel() {
     view.drawn = null;
     view.key.hidden = colouring !== "state";
     for (const item of view.checks) item.hidden = !replay.verifies;
+    view.fixed.hidden = !replay.fixed.size;
     view.given.hidden = colouring !== "given";
     plot(view.box, () => picture(closer, { first, last, wide, high, width }), (words) => {
       if (words) view.note.textContent = words;
@@ -248,6 +252,7 @@ function cellWords(replay, pass, position) {
     return `${where}: masked${leaning ? `, leans to ${name(leaning[1])} (${given(leaning[2])})` : ""}${later}.`;
   }
   const stands = `${where}: ${name(frame.ids[position])}`;
+  if (state === "fixed") return `${stands} is fixed from the start.`;
   if (state === "verified") return `${stands} passed verification with ${given(verified[1], tau2)}.`;
   return verified ? `${stands} got ${given(verified[1], tau2)}, and stays.` : `${stands} was placed earlier, and is not judged in this pass.`;
 }

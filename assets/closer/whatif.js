@@ -27,11 +27,15 @@ function whatIfPanel() {
     const bar = el("div", "closer-bar");
     const go = el("button", "closer-button");
     go.type = "button";
-    go.addEventListener("click", () => closer.goTo(found.pass));
+    go.addEventListener("click", () => {
+      closer.goTo(found.pass);
+      closer.toPlayer();
+    });
     const branch = el("button", "closer-button closer-branch");
     branch.type = "button";
     branch.addEventListener("click", () => {
       closer.trigger("select", { pass: found.pass, tau1: sliders[0].value(), tau2: sliders[1].value(), message: closer.message });
+      closer.toPlayer();
     });
     bar.append(go, branch);
     const note = el("p", "closer-note", "Exact up to that pass, from the confidences that the trace holds. After it the model would have seen " +

@@ -68,7 +68,11 @@ class LessonPages {
     this._question(page);
     this._buttons();
     this._play(page.trace, page.pass);
-    if (say) this._say(`${this.count.textContent}. ${page.heading}. ${this.text.textContent} ${page.question?.ask ?? ""}`);
+    if (say) {
+      const heading = /[.?!]$/.test(page.heading) ? page.heading : `${page.heading}.`;
+      const words = [`${this.count.textContent}.`, heading, ...[...this.text.children].map((line) => line.textContent)];
+      this._say([...words, this.asked.hidden ? "" : this.ask_.textContent].join(" "));
+    }
     if (say && this.body.getBoundingClientRect().top < 0) this.body.scrollIntoView({ block: "start" });
   }
 

@@ -113,6 +113,6 @@ class TokenMarks {
 
 // Text in which *stars* set words apart: text and <em>, and nothing else. The star of 4*20 is one of multiplication.
 function markedText(text) {
-  return String(text).split(/(?<!\w)(\*\w[^*\n]*\*)(?!\w)/).filter(Boolean)
+  return String(text).split(/(?<![\p{L}\p{N}_])(\*[\p{L}\p{N}_][^*\n]*\*)(?![\p{L}\p{N}_])/u).filter(Boolean)
     .map((piece) => (/^\*.+\*$/.test(piece) ? part("em", "", piece.slice(1, -1)) : document.createTextNode(piece)));
 }

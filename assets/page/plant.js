@@ -247,7 +247,7 @@ class PlantForm {
     tick.disabled = !tick.checked && this.ticked.length >= MOST_COMPARED;
     tick.setAttribute("aria-label", `Show ${branch.name}`);
     tick.addEventListener("change", () => {
-      this.ticked = tick.checked ? [...this.ticked, branch] : this.ticked.filter((each) => each !== branch);
+      this.ticked = this.branches.filter((each) => (each === branch ? tick.checked : this.ticked.includes(each))); // as the list has them
       this.show();
       this.drawBranches();
       this.list.querySelectorAll("input[type=checkbox]")[this.branches.indexOf(branch)]?.focus();

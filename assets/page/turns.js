@@ -19,7 +19,7 @@ class TurnsForm {
     const prefix = `${this.follows}-turns`;
     this.key = null; // of the conversation that is shown
     this.turns = [];
-    this.asked = false;
+    this.asked = null; // the question that was sent, until its answer stands: another may be typed meanwhile
     this.button = plainButton("plant-open turns-open", ASK);
     this.button.setAttribute("aria-expanded", "false");
     this.button.setAttribute("aria-controls", `${prefix}-form`);
@@ -87,14 +87,14 @@ class TurnsForm {
     this.button.hidden = !trace && !live;
     if (live) {
       this.go.disabled = true;
-      if (!this.asked) return;
-      this.list.append(bubble("asked", "Question", this.field.value), bubble("said", "", "It answers above, pass by pass …"));
+      if (this.asked === null) return;
+      this.list.append(bubble("asked", "Question", this.asked), bubble("said", "", "It answers above, pass by pass …"));
       this.list.scrollTop = this.list.scrollHeight;
       this.say("");
       return;
     }
-    if (this.asked) this.field.value = "";
-    this.asked = false;
+    if (this.field.value.trim() === this.asked) this.field.value = "";
+    this.asked = null;
     if (!trace) return this.open(false);
     this.draw();
   }
@@ -129,7 +129,7 @@ class TurnsForm {
       return;
     }
     this.say("Asking …");
-    this.asked = true;
+    this.asked = question;
     this.trigger("click", { question, left_out: leftOut, message: playerOf(this.follows)?.lastMessage?.() ?? "" });
   }
 
@@ -146,7 +146,7 @@ class TurnsForm {
       this.field.focus({ preventScroll: true });
     }
     if (!error) return;
-    this.asked = false;
+    this.asked = null;
     this.say(String(error), true);
     const dropped = this.turns.length - fits;
     if (!Number.isInteger(fits) || dropped < 1) return;

@@ -37,7 +37,7 @@ function sightWords(replay, position, from, revoked) {
   }
   if (!others.size) return "";
   const later = others.size - beside;
-  const unseen = [beside && `the ${plural(beside, "token")} of its own pass`, later > 0 && `the ${later} that came after it`];
+  const unseen = [beside && `the ${plural(beside, "token")} of its own pass`, later > 0 && `the ${beside ? later : plural(later, "token")} that came after it`];
   return `Its draft could not see ${unseen.filter(Boolean).join(" and ")}; the judge could${nearest}.`;
 }
 

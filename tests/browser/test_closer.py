@@ -31,7 +31,7 @@ from wino_viz.ui.page import LAUNCH, build_page, theme
 from wino_viz.ui.player import Player
 
 PANELS = ("lives", "histogram", "order", "scope", "whatif")
-STATES = ("masked", "placed", "verified", "drafted", "remasked")  # in the order of the heat map's numbers
+STATES = ("masked", "placed", "verified", "drafted", "remasked", "fixed")  # in the order of the heat map's numbers
 ROOT = "document.querySelector('#seen .wino-player')"
 HOSTILE = "<img src=x onerror=\"document.title='owned'\"><b>bold</b>"
 
@@ -163,6 +163,36 @@ def test_lives_of_tokens_are_those_of_the_trace(page, asked_for):
         known = {position: p for position, p in enumerate(row) if p is not None}
         assert known == pytest.approx(given)
     assert [url for url in asked_for if url.endswith("plotly.min.js")] != []
+
+
+def test_a_fixed_word_has_a_colour_and_a_key_of_its_own(page):
+    """It once had the colour of a token that is taken back."""
+    trace = sample_trace()
+
+    def without(rows):
+        return tuple(row for row in rows if (row[0] if isinstance(row, tuple) else row.position) != 0)
+
+    kinds = ("drafted", "verified", "remasked", "considered")
+    steps = tuple(replace(step, **{kind: without(getattr(step, kind)) for kind in kinds}) for step in trace.steps)
+    show(page, trace, at=1)
+    lives = panel(page, "lives")
+    lives.get_by_role("button", name="By state").press("Enter")
+    expect(lives.locator(".closer-key-fixed")).to_be_hidden()
+    show(page, replace(trace, steps=steps, fixed=((0, trace.output_ids[0]),)), at=1)
+    box = "#seen-closer .closer-panel-lives .closer-plot"
+    picture = drawn(page, box, "box.data[0].z.every((row) => row[0] === 5)")
+    assert picture["data"][0]["zmax"] == len(STATES) - 0.5
+    key = lives.locator(".closer-key-fixed")
+    expect(key).to_have_text("fixed from the start")
+    colours = lives.locator(".closer-key li .closer-swatch").evaluate_all(
+        "all => all.map((one) => getComputedStyle(one).backgroundColor)"
+    )
+    assert len(set(colours)) == len(STATES)
+    grid = lives.get_by_role("application")
+    for arrow in ("ArrowRight", "ArrowLeft", "ArrowLeft"):
+        grid.press(arrow)
+    expect(lives.locator(".closer-readout")).to_contain_text("position 1: ")
+    expect(lives.locator(".closer-readout")).to_contain_text("is fixed from the start.")
 
 
 def test_confidences_are_counted_against_the_thresholds(page):
@@ -336,8 +366,11 @@ def test_moving_a_threshold_names_the_pass_and_hands_it_on(page):
         f"box.layout.shapes.some((s) => s.line.dash === 'dash' && s.y0 === {number - 0.5})",
     )
     whatif.get_by_role("button", name=f"Show pass {number}").press("Enter")
+    expect(page.locator("#seen .wp-lanes")).to_be_in_viewport()  # it is shown where it happens
     at_pass(page, number)
+    panel(page, "whatif")
     whatif.get_by_role("button", name=f"Decode from pass {number} on").press("Enter")
+    expect(page.locator("#seen .wp-lanes")).to_be_in_viewport()
     asked = page.locator("#asked textarea")
     expect(asked).not_to_have_value("")
     told = json.loads(asked.input_value())

@@ -83,6 +83,7 @@ def test_a_lesson_is_read_by_keyboard_and_the_player_goes_where_the_words_are(ur
     expect(heading(page)).to_have_text("One pass, many guesses")
     expect(button(page, "Next")).to_be_focused()
     expect(live).to_contain_text("Step 2 of 7. One pass, many guesses. The model has run once")
+    expect(live).to_contain_text("from 0 to 1. Point at any mask")  # paragraphs are read apart
     at_pass(page, 1)
     assert marked(page, "pointed") == [15, 16]
     expect(token(page, 15)).to_have_attribute("aria-description", "pointed at")
@@ -192,6 +193,13 @@ def test_guessing_what_is_taken_back_is_marked_and_scored_by_keyboard_and_by_poi
         "You found 0 of 5. Missed: “giving”, “1” (token 4), “1” (token 13), “2” (token 14), “cards”. "
         "Not filled: token 7. A wrong pick takes a hit away."
     )
+
+
+def test_stars_are_emphasis_around_greek_letters_too(url, open_page):
+    page = ready(open_page(url))
+    open_lesson(page, 3, "Wide in")
+    turn_to(page, "15 drafts in one pass")
+    expect(page.locator(".lesson-text em")).to_have_text("τ1")
 
 
 def test_words_of_a_lesson_are_text_and_the_last_page_of_all_is_the_end(url, open_page):

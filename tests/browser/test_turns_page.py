@@ -100,6 +100,23 @@ def test_a_follow_up_is_asked_read_and_started_over(pears_url, open_page, pears)
     expect(read).to_have_count(0)
 
 
+def test_what_is_typed_while_an_answer_comes_stays(pears_url, open_page, pears):
+    """It was shown as the question, and then wiped."""
+    page = open_page(pears_url)
+    opener = page.locator(".turns-open")
+    opener.press("Enter")
+    field = page.get_by_label("Next question")
+    field.fill("And with 3 fewer?")
+    field.press("Enter")
+    field.fill("And with 4 more?")
+    expect(opener).to_have_text("Ask a follow-up: 2 turns so far")
+    expect(page.locator(".turns-asked .turns-text")).to_have_text([pears.prompt, "And with 3 fewer?"])
+    expect(field).to_have_value("And with 4 more?")
+    field.press("Enter")
+    expect(opener).to_have_text("Ask a follow-up: 3 turns so far")
+    expect(field).to_have_value("")
+
+
 def test_on_a_phone_and_in_an_exported_file_a_conversation_is_readable(pears_url, open_page, pears):
     page = open_page(pears_url, width=390, dark=True, touch=True, reduced_motion=True)
     page.locator(".turns-open").click()

@@ -32,7 +32,7 @@ class ControlsForm(CanvasForm):
             self.fixed = gr.Textbox(
                 "",
                 label="Fixed words",
-                info="They stand before the first pass, and stay. Positions are tokens of the answer, from 0.",
+                info="They stand before the first pass, and stay. Positions count the answer’s tokens from 0, so 0 is token 1.",
                 placeholder=words,
                 max_length=LONGEST,
                 lines=1,
@@ -43,7 +43,8 @@ class ControlsForm(CanvasForm):
                 ENDS,
                 value=FREE,
                 label="End of the text",
-                info="Last: such a token waits while its block proposes words. Never: it is left out.",
+                info="Last: such a token waits while its block proposes words. Never: it is left out, "
+                "but the end of a turn may stand.",
                 elem_classes="segments",
             )
             self.cfg_scale = AnySlider(
