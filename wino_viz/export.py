@@ -17,7 +17,7 @@ from typing import Any
 
 from wino_viz.drawing import FramePainter, Look, theme
 from wino_viz.drawing.gif import encode_gif
-from wino_viz.names import decoder_name
+from wino_viz.names import decoder_name, decoder_words
 from wino_viz.trace import Trace, TraceError
 
 KINDS = (".gif", ".png", ".html")
@@ -99,13 +99,21 @@ def to_png(
     return file.getvalue()
 
 
-def to_html(trace: Trace, number: int | None = None, *, verdict: Verdict | None = None) -> str:
-    """One HTML file with the player, which opens at a pass (0 when left out) and asks nobody for anything."""
+def to_html(
+    trace: Trace, number: int | None = None, *, verdict: Verdict | None = None, picture: tuple[str, str] | None = None
+) -> str:
+    """One HTML file with the player, which opens at a pass (0 when left out) and asks nobody for anything.
+
+    picture: what the trace is about, as (data URL, what it shows in words). ValueError with one sentence.
+    """
     from wino_viz.ui.messages import trace_message
     from wino_viz.ui.standalone import standalone_page
 
     number = _checked_pass(trace, number, 0)
-    return standalone_page(trace_message(trace, at=number, verdict=verdict), title=title_of(trace))
+    about = f"{decoder_words(trace.decoder, trace.model)}; {trace.model}"[:200]
+    return standalone_page(
+        trace_message(trace, at=number, verdict=verdict), title=title_of(trace), about=about, picture=picture
+    )
 
 
 def title_of(trace: Trace) -> str:

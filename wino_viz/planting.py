@@ -104,5 +104,6 @@ def _short(trace: Trace, token: int | None) -> str:
     if token is None:
         return "mask"
     shown = piece(trace, token)
-    text = {"end": "end of text", "space": name(trace, token)}.get(shown.kind, shown.core)
-    return text if len(text) <= NAME_LENGTH else f"{text[: NAME_LENGTH - 1]}…"
+    text = shown.core if shown.kind not in ("end", "space") else name(trace, token)
+    text = text if len(text) <= NAME_LENGTH else f"{text[: NAME_LENGTH - 1]}…"
+    return text if shown.kind != "text" or any(map(str.isalnum, text)) else f"“{text}”"

@@ -36,7 +36,7 @@ function pieceParts(replay, id) {
 
 function tokenName(replay, id) {
   const { core, kind } = pieceParts(replay, id);
-  if (kind === "end") return "end of text";
+  if (kind === "end") return /eot|turn|im_end/i.test(replay.pieces.get(id) ?? "") ? "end of turn" : "end of text";
   if (kind === "special") return core;
   if (kind === "space") {
     const breaks = core.split("\n").length - 1;

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 from wino_viz.drawing.replay import BREAK, Frame, piece
 from wino_viz.step import Step
 from wino_viz.trace import Trace
 
+_TURN = re.compile(r"eot|turn|im_end", re.IGNORECASE)  # in the text of a token that ends one
 NAME_LENGTH = 28  # characters of a token's text in a sentence
 
 # Thresholds that a picture names, in this order; other settings are told by the trace.
@@ -24,13 +27,18 @@ def name(trace: Trace, token: int) -> str:
     """A token as a sentence names it."""
     shown = piece(trace, token)
     if shown.kind == "end":
-        return "end of text"
+        return end_name(trace, token)
     if shown.kind == "space":
         breaks = shown.core.count(BREAK)
         if breaks:
             return "line break" if breaks == 1 else f"{breaks} line breaks"
         return _plural(len(shown.core), "space")
     return shown.core if shown.kind == "special" else _quoted(shown.core)
+
+
+def end_name(trace: Trace, token: int) -> str:
+    """What a token that ends an answer ends: a turn of the conversation, or the text."""
+    return "end of turn" if _TURN.search(trace.pieces.get(token, "")) else "end of text"
 
 
 def _quoted(text: str) -> str:
@@ -100,7 +108,7 @@ def _revoked_words(trace: Trace, step: Step) -> str:
         first, last = group[0].position + 1, group[-1].position + 1
         where = f"token {first}" if first == last else f"tokens {first}–{last}"
         if all(token.id in trace.end_ids for token in group):
-            what = "end of text" if len(group) == 1 else f"{len(group)} × end of text"
+            what = end_name(trace, group[0].id) if len(group) == 1 else f"{len(group)} × end of text"
         elif len(group) == 1:
             what = name(trace, group[0].id)
         else:

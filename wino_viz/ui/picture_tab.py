@@ -129,7 +129,7 @@ def picture_tab(menu: ModelMenu, examples: Sequence[PictureExample]) -> None:
                     opening.message(verdict=session.judge(opening.record, opening.trace.text)) if opening else None
                 )
                 single = Player(message, fold_prompt=True, plant=True, elem_id="picture-player")
-                take_away("picture-player")
+                take_away("picture-player", held=desk, picture_of=picture_about)
                 asking = Asking("picture-player", menu, pictures=True)
                 follow_up = asking.panel("picture-turns")
             with gr.Column(elem_classes="for-two"):
@@ -466,6 +466,11 @@ def asked_about(desk: Desk, trace: Trace) -> dict[str, Any] | None:
     if shown.codes is None or codes_of(trace) != [code for row in shown.codes for code in row]:
         return None
     return shown.record(kind_of(trace.prompt), trace.prompt)
+
+
+def picture_about(desk: Desk, trace: Trace) -> tuple[str, str] | None:
+    """The picture that is shown, as (data URL, what it shows), where a trace is about it."""
+    return None if asked_about(desk, trace) is None else (desk.shown.url, desk.shown.alt)
 
 
 def codes_of(trace: Trace) -> list[int] | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from functools import cache
+from html import escape
 from pathlib import Path
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets" / "player"
@@ -39,23 +40,45 @@ def script() -> str:
     return f'(() => {{\n"use strict";\n{body}\n}})();'
 
 
-def standalone_page(message: str, *, title: str = "WINO, pass by pass", lanes: int = 1) -> str:
-    """One HTML file, without any request, that plays `message` (of `trace_message` or `lanes_message`)."""
+def standalone_page(
+    message: str,
+    *,
+    title: str = "WINO, pass by pass",
+    lanes: int = 1,
+    about: str = "",
+    picture: tuple[str, str] | None = None,
+) -> str:
+    """One HTML file, without any request, that plays `message` (of `trace_message` or `lanes_message`).
+
+    `about` is a line above the player; `picture` stands beside it, as (data URL of an image, what it shows in words).
+    """
     data = json.dumps(message).replace("<", "\\u003c")  # nothing in a trace may end the script
-    safe_title = title.replace("&", "&amp;").replace("<", "&lt;")
+    head = ""
+    if picture is not None:
+        url, shows = picture
+        if not url.startswith("data:image/"):
+            raise ValueError("a picture in a file must be a data URL: nothing is fetched")
+        head += f'<img src="{escape(url)}" alt="{escape(shows)}">'
+    if about:
+        head += f"<p>{escape(about)}</p>"
     return f"""<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{safe_title}</title>
+<title>{escape(title)}</title>
 <style>
 :root {{ color-scheme: light dark; }}
 body {{ margin: 0 auto; max-width: 1180px; padding: 16px; background: light-dark(#f6f5f1, #0f1114); }}
+header {{ display: flex; flex-wrap: wrap; gap: 8px 16px; align-items: end; margin-bottom: 12px; }}
+header {{ font: 14px/1.4 system-ui, sans-serif; color: light-dark(#5b616b, #a9adb5); }}
+header img {{ width: 200px; max-width: 100%; border-radius: 10px; }}
+header p {{ margin: 0; overflow-wrap: anywhere; }}
 @media (max-width: 640px) {{ body {{ padding: 6px; }} }}
 </style>
 </head>
 <body>
+{f"<header>{head}</header>" if head else ""}
 <div class="wino-player"></div>
 <script>{script()}</script>
 <script>

@@ -13,7 +13,8 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -44,32 +45,40 @@ def take_value(follows: str, **file: Any) -> str:
     return dumps({"follows": follows, **file})
 
 
-def take_away(follows: str, link: Mapping[str, Any] | None = None) -> None:
+def take_away(
+    follows: str,
+    link: Mapping[str, Any] | None = None,
+    held: gr.State | None = None,
+    picture_of: Callable[[Any, Trace], tuple[str, str] | None] | None = None,
+) -> None:
     """Builds the menu for the player with the id `follows` inside the page that is being made.
 
-    `link` is what a link to what is played needs (links.link_data); without it there is no “Copy link”.
+    `link` is what a link to what is played needs (links.link_data); without it there is no “Copy link”. `picture_of(value of
+    held, trace)` is the picture that a trace is about, for its HTML file, as (data URL, what it shows).
     """
     first = take_value(follows) if link is None else take_value(follows, link=dict(link))
     menu = TakeAway(first, label="Take it with you", elem_id=f"{follows}-take")
 
-    def make(event: gr.EventData) -> str:
+    def make(event: gr.EventData, held: Any = None) -> str:
         asked = event._data if isinstance(event._data, Mapping) else {}
         answer = {"id": str(asked.get("id"))[:64]}
         try:
-            name, data = make_file(asked)
+            name, data = make_file(asked, None if picture_of is None else partial(picture_of, held))
         except ValueError as error:
             return take_value(follows, **answer, error=_sentence(error))
         encoded = base64.b64encode(data).decode()
         return take_value(follows, **answer, name=name, type=TYPES[name.rpartition(".")[2]], data=encoded)
 
-    made = menu.click(make, None, menu, trigger_mode="multiple", **QUEUE, **HIDDEN)
+    made = menu.click(make, held, menu, trigger_mode="multiple", **QUEUE, **HIDDEN)
     made.failure(lambda: take_value(follows, error=FAILED), None, menu, queue=False, **HIDDEN)
 
 
-def make_file(asked: Mapping[str, Any]) -> tuple[str, bytes]:
+def make_file(
+    asked: Mapping[str, Any], picture_of: Callable[[Trace], tuple[str, str] | None] | None = None
+) -> tuple[str, bytes]:
     """(name, content) of the file that the browser asks for; raises ValueError with one sentence.
 
-    asked: {"kind": "gif", "png", "html" or "json", "pass": of a PNG, "dark", "narrow": bool, "message": the player's last one}.
+    asked: {"kind": "gif", "png", "html" or "json", "pass": shown now, "dark", "narrow": bool, "message": the player's last}.
     """
     kind, message = asked.get("kind"), asked.get("message")
     if not isinstance(kind, str) or kind not in TYPES:
@@ -82,9 +91,10 @@ def make_file(asked: Mapping[str, Any]) -> tuple[str, bytes]:
         return f"{name}.json", f"{trace.to_json()}\n".encode()
     if kind == "gif":
         return f"{name}.gif", export.to_gif(trace, look, verdict=verdict)
-    if kind == "html":
-        return f"{name}.html", export.to_html(trace, verdict=verdict).encode()
     number = untrusted.natural(asked.get("pass"), "pass")
+    if kind == "html":
+        picture = None if picture_of is None else picture_of(trace)
+        return f"{name}.html", export.to_html(trace, number, verdict=verdict, picture=picture).encode()
     return f"{name}-pass-{number}.png", export.to_png(trace, number, look, verdict=verdict)
 
 
