@@ -38,7 +38,19 @@ def options(arguments: list[str]) -> argparse.Namespace:
     return chosen
 
 
+def port_asked() -> int | None:
+    """The port that the environment names, None for none; gradio would answer what is no port with a stack trace."""
+    text = os.environ.get("GRADIO_SERVER_PORT", "").strip()
+    if not text:
+        os.environ.pop("GRADIO_SERVER_PORT", None)
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) <= 5 and 1 <= int(text) <= 65535):
+        sys.exit(f"GRADIO_SERVER_PORT must be a port, 1 to 65535, not {text[:40]!r}")
+    return int(text)
+
+
 chosen = options(sys.argv[1:] if __name__ == "__main__" else [])
+port = port_asked()
 
 # Nothing leaves the machine: no usage reports, no version check, no look at the hub for files that are all here.
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
@@ -66,8 +78,7 @@ demo = build_page(session, pictures=pictures, plus=plus, menu=menu)
 
 if __name__ == "__main__":
     # gradio takes the next free port by itself: not where one was asked for
-    port = os.environ.get("GRADIO_SERVER_PORT")
     try:
-        demo.launch(theme=theme(), mcp_server=chosen.mcp, server_port=int(port) if port else None, **LAUNCH)
+        demo.launch(theme=theme(), mcp_server=chosen.mcp, server_port=port, **LAUNCH)
     except (OSError, ValueError) as error:
         sys.exit(str(error))

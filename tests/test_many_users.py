@@ -104,6 +104,23 @@ def test_who_comes_to_a_full_queue_is_told_so(mini: Checkpoint):
     assert answer.status_code == 503 and "full" in answer.text
 
 
+def test_programs_that_come_and_go_are_not_all_remembered(mini: Checkpoint):
+    """Each request of a program is a session of its own, which gradio keeps: in a year of them the memory would be full."""
+    most, many = 3, 8
+    app = build_page(Session(load=lambda name: mini), examples=[])
+    settings = LAUNCH | {"state_session_capacity": most}
+    _, url, _ = app.launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", **settings)
+    try:
+        for _ in range(many):
+            with httpx.Client(base_url=url, timeout=PATIENCE) as client:
+                event = client.post("gradio_api/call/v2/decode", json={"prompt": ""}).json()["event_id"]
+                assert "the prompt is empty" in client.get(f"gradio_api/call/decode/{event}").text
+        assert len(app.state_holder.session_data) == most
+    finally:
+        app.close()
+    assert 100 <= LAUNCH["state_session_capacity"] <= 2000
+
+
 def test_a_page_is_plain_data_which_is_copied_for_every_visitor_in_no_time(mini: Checkpoint):
     app = build_page(Session(load=lambda name: mini), examples=[])
     parts = [part for part in app.get_config_file()["components"] if part["type"] != "state"]

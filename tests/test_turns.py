@@ -284,6 +284,7 @@ def test_the_command_line_goes_on_with_the_conversation_of_a_trace(second, tmp_p
         ({"model": "other"}, [], "that was 'other', and this is 'llada-mini'"),
         ({"earlier": [["?"]]}, [], "earlier: turn 1 must be [question, answer]"),
         ({"format": "x"}, [], "not a trace"),
+        ({}, ["--trace", "kept.json"], "--trace kept.json would overwrite the trace that it goes on with"),
     ],
 )
 def test_a_trace_that_cannot_be_gone_on_with_is_one_line(second, tmp_path, mini, monkeypatch, change, arguments, said):

@@ -87,13 +87,25 @@ def test_the_words_of_a_stop_are_said_again(current, start, messages, words):
 
 
 @pytest.mark.parametrize("messages", [1, 2, 3])
-def test_what_a_stopped_run_says_last_changes_nothing(current, start, messages):
-    """Gradio repeats a run's last message when the run is over."""
+def test_a_stopped_run_says_the_words_of_its_stop_again_and_then_nothing(current, start, messages):
+    """Its "Decoding …" may have landed on them; and gradio repeats a run's last message when the run is over."""
     updates = watch(current, start, True)
     for _ in range(messages):
         next(updates)
+    said = stop(current)
+    assert text(stop(current).notice) == NOTHING_RUNS  # pressed twice
+    assert list(updates) == [said, Update()]
+
+
+def test_a_stopped_run_says_nothing_after_a_later_one_or_a_new_problem(current, start):
+    first, second = watch(current, start, True), watch(current, start, True)
+    next(first)
     stop(current)
-    assert list(updates) == [Update()]
+    next(second)
+    assert list(first) == [Update()]
+    stop(current)
+    current.end()  # as a new problem does
+    assert list(second) == [Update()]
 
 
 def test_a_run_that_arrives_after_its_stop_or_after_a_later_run_does_not_begin(current, start):

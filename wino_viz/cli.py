@@ -171,6 +171,8 @@ def run_decode(options: argparse.Namespace, arguments: Sequence[str]) -> int:
         target = getattr(options, name)
         if file and target and target.resolve() == file.resolve():
             raise ValueError(f"--{name} {target} would overwrite the picture")
+        if options.after and target and target.exists() and options.after.exists() and target.samefile(options.after):
+            raise ValueError(f"--{name} {target} would overwrite the trace that it goes on with")
     if options.words and not options.trace:
         raise ValueError("--words goes with --trace OUT.json, the file that keeps them")
     image = None if file is None else open_named(file)

@@ -1,8 +1,9 @@
 // “Ask a follow-up”: the conversation that the player's trace holds, and a field for the next question. Words are from anybody: text only.
 //
 // data: {follows: the player's id, models: [names that may be asked], single: [those that learned single problems], about_single,
-// longest, new: what can be taken as a new one}, and perhaps {question: for the field} or {error: a sentence, fits: how many of the newest turns there is room for}.
-// The server asks: trigger("click", {question, message, left_out}); trigger("select", {what: "new"}) wants a new problem or question,
+// longest, new: what can be taken as a new one}, and perhaps {question: for the field}, {error: a sentence, fits: how many of the newest turns there is room for}
+// or {unasked: the number of a question that was not asked, for a Stop or a later run overtook it; 0: of any}.
+// The server asks: trigger("click", {question, message, left_out, number}); trigger("select", {what: "new"}) wants a new problem or question,
 // trigger("select", {what: "over", question: the first}) starts over.
 
 const ASK = "Ask a follow-up";
@@ -20,12 +21,15 @@ class TurnsForm {
     this.key = null; // of the conversation that is shown
     this.turns = [];
     this.asked = null; // the question that was sent, until its answer stands: another may be typed meanwhile
+    this.count = 0; // of the questions that were sent
     this.button = plainButton("plant-open turns-open", ASK);
     this.button.setAttribute("aria-expanded", "false");
     this.button.setAttribute("aria-controls", `${prefix}-form`);
     this.button.addEventListener("click", () => {
       this.open(this.form.hidden);
-      if (!this.form.hidden) this.form.scrollIntoView({ block: "nearest" });
+      if (this.form.hidden) return;
+      this.form.scrollIntoView({ block: "nearest" });
+      if (matchMedia("(hover: hover)").matches) this.field.focus({ preventScroll: true }); // not where a keyboard would cover it
     });
     this.form = part("form", "turns-form");
     this.form.id = `${prefix}-form`;
@@ -122,6 +126,7 @@ class TurnsForm {
 
   ask(leftOut) {
     if (this.go.disabled || this.waiting) return;
+    if (this.asked !== null) return this.say("One question at a time: the last one is still being asked.");
     const question = this.field.value.trim();
     if (!question) {
       this.say(`Write the next question, or take a new ${this.kind}.`);
@@ -130,7 +135,7 @@ class TurnsForm {
     }
     this.say("Asking …");
     this.asked = question;
-    this.trigger("click", { question, left_out: leftOut, message: playerOf(this.follows)?.lastMessage?.() ?? "" });
+    this.trigger("click", { question, left_out: leftOut, number: (this.count += 1), message: playerOf(this.follows)?.lastMessage?.() ?? "" });
   }
 
   startOver() {
@@ -139,7 +144,11 @@ class TurnsForm {
     this.trigger("select", { what: "over", question });
   }
 
-  answer({ question, error, fits }) {
+  answer({ question, error, fits, unasked }) {
+    if (this.asked && (unasked === 0 || unasked === this.count)) {
+      this.asked = null;
+      this.say("");
+    }
     if (typeof question === "string") {
       this.field.value = question;
       this.say("");

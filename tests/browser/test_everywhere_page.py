@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 from test_page import choose, run, say
 
 from wino_viz.models.checkpoint import Checkpoint
@@ -109,3 +109,20 @@ def test_programs_control_a_description_as_they_control_an_answer(url):
     assert not set(trace.output_ids) & {i for i, piece in trace.pieces.items() if piece == "<|endoftext|>"}
     with pytest.raises(AppError, match="cfg_scale"):
         client.predict(cfg_scale=-1, **asked)
+
+
+def test_in_the_colours_of_the_system_one_sees_what_is_chosen_and_the_boxes_of_tokens(url, open_page):
+    page = open_page(url)
+    page.emulate_media(forced_colors="active")
+    page.get_by_role("tab", name="Multimodal").click()
+    chosen = page.locator("#picture-what label:has(input:checked)")
+    other = page.locator("#picture-what label:has(input:not(:checked))").first
+    assert ground(chosen) != ground(other)
+    token = page.locator("#picture-player .wp-text .wp-drafted .wp-box").first
+    expect(token).to_be_visible()
+    # the system paints a ground behind letters: what lies below them is not seen
+    assert token.evaluate("(box) => getComputedStyle(box, '::before').zIndex") == "1"
+
+
+def ground(part: Locator) -> str:
+    return part.evaluate("(part) => getComputedStyle(part).backgroundColor")

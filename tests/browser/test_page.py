@@ -652,6 +652,14 @@ def test_the_server_itself_talks_to_nobody(tmp_path):
     assert hosts <= {"127.0.0.1", "localhost", "::1", "0.0.0.0", "None"}, hosts
 
 
+@pytest.mark.parametrize("port", ["abc", "0x10", "-5", "0", "65536", "9" * 5000])
+def test_what_is_no_port_is_one_sentence(port):
+    environment = os.environ | {"GRADIO_SERVER_PORT": port}
+    done = subprocess.run([sys.executable, "app.py"], cwd=ROOT, env=environment, capture_output=True, timeout=60)
+    [said] = done.stderr.decode().splitlines()
+    assert done.returncode == 1 and said.startswith(f"GRADIO_SERVER_PORT must be a port, 1 to 65535, not '{port[:40]}")
+
+
 def answers(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0

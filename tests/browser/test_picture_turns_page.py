@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 from test_page import run, say
 from test_pictures_page import DONE, finish, multimodal, question, seeing
+from test_turns_page import asked_and_stopped
 
 from wino_viz.models.checkpoint import Checkpoint
 from wino_viz.session import Session
@@ -87,3 +88,26 @@ def test_starting_over_fills_in_the_first_question(url, open_page):
     expect(page.get_by_role("radio", name="A description")).to_be_checked()
     expect(say(page, "picture")).to_contain_text("Started over")
     expect(page.locator("#picture-player .wp-block")).to_have_count(0)
+
+
+def test_a_question_that_was_refused_or_stopped_is_waited_for_no_longer(url, open_page):
+    page = multimodal(open_page(url))
+    run(page, "picture")
+    finish(page)
+    panel = page.locator("#picture-turns")
+    panel.locator(".turns-open").click()
+    field, status = panel.get_by_label("Next question"), panel.locator(".turns-status")
+    field.fill("word " * 700)
+    for _ in range(2):  # the same sentence twice
+        field.press("Enter")
+        expect(status).to_contain_text("Can’t ask it: the prompt is too long")
+
+    field.fill("How many objects are there?")
+    asked_and_stopped(page, "picture")
+    expect(say(page, "picture")).to_contain_text("Stopped before the first pass.")
+    expect(status).to_have_text("")
+    field.fill("And then?")
+    run(page, "picture")  # asks something else: what is written in the field stays
+    finish(page)
+    expect(panel.locator(".turns-asked")).to_have_count(1)
+    expect(field).to_have_value("And then?")

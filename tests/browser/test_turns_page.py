@@ -8,10 +8,14 @@ from dataclasses import replace
 import pytest
 from gradio_client import Client
 from gradio_client.exceptions import AppError
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
+from test_page import Paced
 
 from wino_viz.export import to_html
+from wino_viz.session import Session
 from wino_viz.trace import Trace
+from wino_viz.ui.examples import Example
+from wino_viz.ui.page import LAUNCH, build_page, theme
 
 HOSTILE = "<img src=x onerror=\"document.title='owned'\">"
 
@@ -115,6 +119,56 @@ def test_what_is_typed_while_an_answer_comes_stays(pears_url, open_page, pears):
     field.press("Enter")
     expect(opener).to_have_text("Ask a follow-up: 3 turns so far")
     expect(field).to_have_value("")
+
+
+def asked_and_stopped(page: Page, tab: str) -> None:
+    """The question is sent and Stop is pressed before the browser does anything else."""
+    page.evaluate(
+        """tab => {
+            document.querySelector(`#${tab}-player-turns-form`).requestSubmit();
+            document.querySelector(`#${tab}-stop`).click();
+        }""",
+        tab,
+    )
+
+
+def test_a_question_that_was_refused_or_stopped_is_waited_for_no_longer(pears_url, open_page):
+    page = open_page(pears_url)
+    page.locator(".turns-open").click()
+    field, status = page.get_by_label("Next question"), page.locator(".turns-status")
+    field.fill("word " * 700)
+    for _ in range(2):  # the same sentence twice
+        field.press("Enter")
+        expect(status).to_contain_text("Can’t ask it: the prompt is too long")
+
+    field.fill("And with 3 fewer?")
+    asked_and_stopped(page, "decode")
+    expect(page.locator("#decode-notice .notice")).to_contain_text("Stopped before the first pass.")
+    expect(status).to_have_text("")
+    field.fill("And then?")
+    page.locator("#decode-run").click()  # asks something else: what is written in the field stays
+    expect(page.locator("#decode-notice .notice")).to_contain_text("Done in ")
+    expect(field).to_have_value("And then?")
+
+
+def test_a_fault_in_a_follow_up_is_said_and_does_not_last(mini, pears, serve, open_page):
+    paced = Paced(mini.denoiser)
+    recorded = Example("Pears", "", {"task": "arithmetic", "question": pears.prompt, "answer": 17}, pears)
+    app = build_page(Session(load=lambda name: replace(mini, denoiser=paced)), [recorded])
+    page = open_page(serve(app, theme=theme(), **LAUNCH))
+    page.locator(".turns-open").click()
+    field, said = page.get_by_label("Next question"), page.locator("#decode-notice .notice")
+    field.fill("And with 3 fewer?")
+    paced.broken = True
+    field.press("Enter")
+    expect(said).to_contain_text("a fault that is not yours")
+    expect(page.locator(".turns-status")).to_have_text("")
+    paced.broken = False
+    page.locator("#decode-examples input").click()
+    page.get_by_role("option", name="Pears").click()
+    field.fill("And with 3 fewer?")
+    field.press("Enter")
+    expect(said).to_contain_text("Done in ")
 
 
 def test_on_a_phone_and_in_an_exported_file_a_conversation_is_readable(pears_url, open_page, pears):

@@ -161,6 +161,7 @@ def decode_tab(menu: ModelMenu, examples: Sequence[Example], plus: Any = None) -
     going_on = closer.select(
         decode_on, [current, problem.record], [player, notice, choice], trigger_mode="multiple", **MODEL_QUEUE, **HIDDEN
     )
+    going_on.failure(lambda current: shown_parts(broken_off(current)), current, [player, notice], queue=False, **HIDDEN)
     going_on.failure(None, js=ON_REFUSED % "decode", **HIDDEN)
     problem.new.click(None, cancels=[watching], **HIDDEN)  # also a run that still waits for its turn
     if isinstance(problem.task, gr.Radio):

@@ -43,6 +43,8 @@ SUBTITLE = (
 FONTS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "Noto Sans", "Arial", "sans-serif")
 WAITING = 64  # events that may wait for a free place; more are refused, and the page says so
 THREADS = DECODING + 32  # so that a Stop finds one, too
+# Pages, and programs' requests, that gradio remembers: each takes 0.7 MB and more, and is let go only for a newer one.
+SESSIONS = 1000
 
 
 def theme() -> gr.themes.Base:
@@ -105,6 +107,7 @@ LAUNCH: dict[str, Any] = {
     "share": False,
     "max_file_size": "20mb",
     "max_threads": THREADS,
+    "state_session_capacity": SESSIONS,
 }
 FORGET = (600, 600)  # seconds: how often uploaded files are looked through, and how old one may become
 
@@ -153,7 +156,8 @@ def build_page(
             _caption_endpoint(menu)
     send_scripts_once(demo)
     demo.queue(max_size=WAITING)
-    demo.max_threads = THREADS  # where the page is mounted in another app; launch() sets it anew
+    demo.max_threads = THREADS  # where the page is mounted in another app; launch() sets both anew
+    demo.state_session_capacity = SESSIONS
     return demo
 
 

@@ -385,13 +385,11 @@ def picture_tab(menu: ModelMenu, examples: Sequence[PictureExample]) -> None:
         concurrency_limit=None,
         **HIDDEN,
     )
-    running.failure(
-        lambda desk: parts(broken_off(desk.current), desk),
-        desk,
-        [single, pair, table, notice, choice],
-        queue=False,
-        **HIDDEN,
-    )
+
+    def broken(desk: Desk) -> dict:
+        return parts(broken_off(desk.current), desk)
+
+    running.failure(broken, desk, [single, pair, table, notice, choice], queue=False, **HIDDEN)
 
     running.failure(None, js=ON_REFUSED % "picture", **HIDDEN)
 
@@ -403,6 +401,7 @@ def picture_tab(menu: ModelMenu, examples: Sequence[PictureExample]) -> None:
         **MODEL_QUEUE,
         **HIDDEN,
     )
+    going_on.failure(broken, desk, [single, pair, table, notice, choice], queue=False, **HIDDEN)
     going_on.failure(None, js=ON_REFUSED % "picture", **HIDDEN)
 
     page = [strip, single, pair, table, words, notice, choice, asked.prompt, asked.chips]
@@ -456,7 +455,9 @@ def picture_tab(menu: ModelMenu, examples: Sequence[PictureExample]) -> None:
         }
 
     changed = [*page, what, asked.ask, canvas.gen_length, canvas.block_length]
-    tab = FollowUps(desk, asked.ask, values, changed, chosen, read, asked_about, run_alone, filled, cleared)
+    tab = FollowUps(
+        desk, single, asked.ask, values, changed, chosen, read, asked_about, run_alone, filled, cleared, broken
+    )
     on_picture_turns(follow_up, asking, tab, on_run, ON_REFUSED)
 
 

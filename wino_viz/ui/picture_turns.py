@@ -28,13 +28,16 @@ from wino_viz.ui.turns import LONGEST_QUESTION, Asking, TurnsPanel, earlier_turn
 class FollowUps:
     """What a follow-up needs of the tab.
 
-    desk: what lies on the page. ask: the choice of what is asked for. values: the components that `read` takes the values of;
-    it gives the decoder that is chosen, and the size of the canvas. record_of(desk, trace): the problem of a trace about the
-    picture that is shown, else None. run_alone(desk, start, press) decodes what `start` makes, and changes `outputs`.
+    desk: what lies on the page. player: where an answer is shown. ask: the choice of what is asked for. values: the components
+    that `read` takes the values of; it gives the decoder that is chosen, and the size of the canvas. record_of(desk, trace):
+    the problem of a trace about the picture that is shown, else None. run_alone(desk, start, press) decodes what `start` makes,
+    and changes `outputs`.
     filled(desk, kind, question, is_asked): the forms with a question in them. cleared(desk): the page without an answer.
+    broken(desk): what changes after a run that failed.
     """
 
     desk: gr.State
+    player: Any
     ask: gr.Radio
     values: Sequence[Any]
     outputs: Sequence[Any]
@@ -44,6 +47,7 @@ class FollowUps:
     run_alone: Callable[..., Iterator[dict]]
     filled: Callable[..., dict]
     cleared: Callable[[Any], dict]
+    broken: Callable[[Any], dict]
 
 
 def kind_of(question: str) -> str:
@@ -75,6 +79,7 @@ def on_picture_turns(
     def ask(press: Any, desk: Any, event: gr.EventData, ask: str, *values: Any) -> Iterator[dict]:
         refused: list[ValueError] = []
         begun: list[dict] = []
+        is_shown = False
 
         def starts() -> list[Any]:
             try:
@@ -87,9 +92,10 @@ def on_picture_turns(
             return [decoding]
 
         for changes in tab.run_alone(desk, starts, press):
+            is_shown = is_shown or tab.player in changes
             yield changes | (begun.pop() if begun else {})
-        if refused:
-            yield {panel: asking.refused(refused[0])}
+        if refused or not is_shown:
+            yield {panel: asking.refused(refused[0]) if refused else asking.unasked(sent(event).get("number"))}
 
     def choose(event: gr.EventData, desk: Any) -> dict:
         what, question = sent(event).get("what"), sent(event).get("question")
@@ -109,6 +115,9 @@ def on_picture_turns(
         trigger_mode="multiple",
         **MODEL_QUEUE,
         **HIDDEN,
+    )
+    running.failure(
+        lambda desk: tab.broken(desk) | {panel: asking.unasked()}, [tab.desk], outputs, queue=False, **HIDDEN
     )
     running.failure(None, js=on_refused % "picture", **HIDDEN)
     panel.select(choose, [tab.desk], outputs, queue=False, **HIDDEN)

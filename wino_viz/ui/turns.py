@@ -11,6 +11,7 @@ trace with the question (assets/page/turns.js), and nothing is kept here. What c
 from __future__ import annotations
 
 import secrets
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,7 @@ from wino_viz.turns import ConversationTooLong, Turns, goes_on
 from wino_viz.ui.forms import HIDDEN, MODEL_QUEUE
 from wino_viz.ui.messages import clear_message
 from wino_viz.ui.take import played
-from wino_viz.ui.watching import Current, is_finished, watch
+from wino_viz.ui.watching import Current, broken_off, is_finished, watch
 from wino_viz.ui.widgets import Widget, say
 
 if TYPE_CHECKING:
@@ -40,13 +41,14 @@ SINGLE = (
 )
 SINGLE_PICTURE = (
     "This small model learned one question about a picture at a time. It answers most questions after a description, too, "
-    "if less surely; a second description it gets wrong."
+    "if less surely, and has room for one or two of them; a second description it gets wrong."
 )
 
 
 class TurnsPanel(Widget):
-    """The conversation and the next question. Its `click` asks it: {"question", "message", "left_out"}; its `select` is
-    {"what": "new"}, a new problem for the field, or {"what": "over", "question": the first}, to start over.
+    """The conversation and the next question. Its `click` asks it: {"question", "message", "left_out", "number": of what was
+    asked here}; its `select` is {"what": "new"}, a new problem for the field, or {"what": "over", "question": the first}, to
+    start over.
     """
 
     kind = "turns"
@@ -75,11 +77,18 @@ class Asking:
             "longest": LONGEST_QUESTION,
             "new": "question" if self.pictures else "problem",
         }
-        return dumps({"follows": self.follows, **about, **told})
+        # Each value is a new one: the browser tells nobody of a value that is the same as before, such as a second refusal.
+        return dumps({"id": uuid.uuid4().hex, "follows": self.follows, **about, **told})
 
     def panel(self, elem_id: str) -> TurnsPanel:
         """Builds the panel inside the page that is being made."""
         return TurnsPanel(self.told(), label="Ask a follow-up", elem_id=elem_id)
+
+    def unasked(self, number: Any = None) -> str:
+        """What the panel is told of the question that it sent with this number, and that a Stop or a later run overtook; of
+        any, without a number.
+        """
+        return self.told(unasked=number if isinstance(number, int) else 0)
 
     def refused(self, error: ValueError) -> str:
         """What the panel is told of a question that can't be asked."""
@@ -126,6 +135,7 @@ def on_turns(
         names, values = values[: len(forms.choices)], values[len(forms.choices) :]
         refused: list[ValueError] = []
         begun: list[tuple] = []  # values of `first` and of the forms, for the first message of a run
+        is_shown = False
 
         def start() -> Sequence[Any]:
             try:
@@ -145,10 +155,16 @@ def on_turns(
 
         for update in watch(current, start, forms.loaded(values), press=press):
             began = update.player and begun
+            is_shown = is_shown or bool(update.player)
             rest = begun.pop() if began else (gr.skip(), *untouched)
             yield update.player or gr.skip(), update.notice or gr.skip(), own if began else gr.skip(), gr.skip(), *rest
-        if refused:
-            yield gr.skip(), gr.skip(), gr.skip(), asking.refused(refused[0]), gr.skip(), *untouched
+        if refused or not is_shown:
+            told = asking.refused(refused[0]) if refused else asking.unasked(sent(event).get("number"))
+            yield gr.skip(), gr.skip(), gr.skip(), told, gr.skip(), *untouched
+
+    def broken(current: Current) -> tuple:
+        update = broken_off(current)
+        return update.player or gr.skip(), update.notice or gr.skip(), asking.unasked()
 
     def take_problem(event: gr.EventData, task: str) -> tuple:
         if sent(event).get("what") != "new":
@@ -175,6 +191,7 @@ def on_turns(
         **MODEL_QUEUE,
         **HIDDEN,
     )
+    running.failure(broken, tab.current, [player, notice, panel], queue=False, **HIDDEN)
     running.failure(None, js=on_refused % "decode", **HIDDEN)
     panel.select(take_problem, [problem.task], [panel, offered], queue=False, **HIDDEN)
     panel.select(start_over, [tab.current, first], [player, notice, choice, *problem.parts], queue=False, **HIDDEN)

@@ -76,8 +76,8 @@ class Update:
     rows: Sequence[dict[str, Any]] | None = None
 
 
-# The end of a run that was stopped: gradio repeats a run's last message when it is over, which is after the stop's
-# words, and "Decoding …" would be the last of all.
+# The end of a run that was stopped: gradio repeats a run's last message when it is over, which may be after other words
+# have come, and "Decoding …" would be the last of all.
 NOTHING_MORE = Update()
 
 
@@ -138,7 +138,7 @@ def _watch(
         yield Update(notice=refusal(error))
         return
     if current.run != run:
-        yield NOTHING_MORE
+        yield from _last_words(current)
         return
     current.decodings, current.titles = decodings, titles
     names = [*titles] or [decoder_words(d.header["decoder"], d.header["model"]) for d in decodings]
@@ -150,16 +150,24 @@ def _watch(
         yield Update(begun, say("Decoding …", "busy"), rows)
     for message, ended in _passes(decodings, run):
         if current.run != run:  # stopped, or a newer run
-            yield NOTHING_MORE
+            yield from _last_words(current)
             return
         if ended is not None:
             rows[ended] = figures_row(decodings[ended].trace(), decodings[ended].verdict()) | {"title": names[ended]}
         yield Update(player=message, rows=None if ended is None else rows)
-    if current.run != run:  # a newer run began while the last message was on its way
+    if current.run != run:  # the same while the last message was on its way
+        yield from _last_words(current)
         return
     current.end()
     verdicts = [decoding.verdict() for decoding in decodings]
     yield Update(whole(decodings, run, verdicts, titles), _summary(decodings, verdicts), rows)
+
+
+def _last_words(current: Current) -> Iterator[Update]:
+    """The end of a run that is over before its time: what a Stop said once more, for "Decoding …" may have landed after it."""
+    if current.stopped is not None:
+        yield current.stopped
+    yield NOTHING_MORE
 
 
 def _passes(decodings: Sequence[Any], run: str) -> Iterator[tuple[str, int | None]]:
@@ -191,7 +199,6 @@ def stop(current: Current, press: Any = None) -> Update:
     on_its_way = press > max(current.pressed, current.stopped_at)
     current.stopped_at = max(current.stopped_at, press)
     if not current.run and not on_its_way:
-        current.end()
         return Update(notice=say("Nothing is running now."))
     said = _stopped(current)
     current.end()
