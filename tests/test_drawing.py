@@ -255,6 +255,14 @@ def test_ends_of_the_text_are_counted_in_words(ends, said):
 
 
 @pytest.mark.parametrize(
+    ("text", "said"), [("", "end of text"), ("<|endoftext|>", "end of text"), ("<|eot_id|>", "end of turn")]
+)
+def test_the_ends_of_a_turn_and_of_the_text_have_their_own_names(text, said):
+    trace = a_trace(["", ""], [Step(0, drafted=(Token(0, END, 0.9),))], pieces={END: text})
+    assert name(trace, END) == said
+
+
+@pytest.mark.parametrize(
     ("text", "said"), [(" ", "1 space"), ("   ", "3 spaces"), ("\n", "line break"), ("\n\n", "2 line breaks")]
 )
 def test_what_is_blank_is_named(text, said):

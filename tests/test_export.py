@@ -194,8 +194,16 @@ def test_an_html_file_holds_the_whole_trace_and_asks_for_nothing(trace):
     sent = sent_to_player(page)
     assert Trace.from_dict(sent["trace"]).steps == trace.steps
     assert (sent["at"], sent["verdict"]) == (2, VERDICT)
+    assert f"<p>WINO, τ1 0.6, τ2 0.9; {trace.model}</p>" in page
     with pytest.raises(ValueError, match="pass must be 0 to"):
         export.to_html(trace, -1)
+
+
+def test_an_html_file_shows_the_picture_that_a_trace_is_about_and_fetches_none(trace):
+    page = export.to_html(trace, picture=("data:image/png;base64,AAAA", 'A "red" <star>'))
+    assert '<img src="data:image/png;base64,AAAA" alt="A &quot;red&quot; &lt;star&gt;">' in page
+    with pytest.raises(ValueError, match="must be a data URL"):
+        export.to_html(trace, picture=("https://example.org/a.png", ""))
 
 
 def test_the_verdict_comes_from_the_problem_that_the_trace_carries():
@@ -242,7 +250,7 @@ def test_the_command_writes_what_the_name_says_and_nothing_else(file, tmp_path, 
         (["bad.json", "--to", "o.gif"], "bad.json: the trace is not valid JSON"),
         (["deep.json", "--to", "o.gif"], "deep.json: the trace is nested too deeply"),
         (["other.json", "--to", "o.gif"], 'other.json: not a trace: "format" must be'),
-        (["bytes.json", "--to", "o.gif"], "bytes.json: the trace is not valid JSON"),
+        (["bytes.json", "--to", "o.gif"], "bytes.json: the trace is no text in UTF-8"),
         (["huge.json", "--to", "o.gif"], "huge.json is larger than 256 MB"),
         (["good.json", "--to", "o.mp4"], "--to o.mp4 must end in .gif, .png or .html"),
         (["good.json", "--to", "folder.gif"], "folder.gif is a folder"),
@@ -341,6 +349,7 @@ def test_the_page_gets_each_kind_of_file(trace):
     assert data == export.to_png(titled, 2, Look(width=640, dark=True), verdict=VERDICT)
     name, data = make_file(asked(titled, "html"))
     assert (name, data.decode().count("Right: 36.")) == ("a-bag-of-cards.html", 1)
+    assert sent_to_player(data.decode())["at"] == 2  # the pass that is in view
     name, data = make_file(asked(titled, "json"))
     assert (name, Trace.from_json(data)) == ("a-bag-of-cards.json", titled)
     name, data = make_file(asked(one_token_a_pass(3), "gif", narrow=True))

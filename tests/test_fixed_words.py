@@ -30,6 +30,12 @@ def test_whatever_is_written_for_any_pieces_can_be_read(entries):
     assert {position for position, _ in read} <= {position for position, _ in fixed}
 
 
+def test_a_quote_that_is_never_closed_is_a_sentence_and_one_alone_a_quotation_mark():
+    with pytest.raises(ValueError, match="'\"on' begins with a quote that is never closed"):
+        read_fixed('5:"on', lambda said: [0], 64)
+    assert read_fixed('5:"', lambda said: [len(said)], 64) == [(5, 1)]
+
+
 def test_a_sentence_about_a_very_long_word_shows_only_its_beginning():
     with pytest.raises(ValueError, match="takes positions 0 to 989, and the answer has 0 to 63") as refused:
         read_fixed(f"0:{'a ' * 990}", lambda said: [0] * 990, 64)

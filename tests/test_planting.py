@@ -70,6 +70,7 @@ def test_a_branch_is_called_by_its_pass_and_what_was_changed(session, trace):
     assert read_plant(session, trace, 3, position).name == "pass 3: envelopes → mask"
     masked = list(trace.canvases())[3].index(trace.mask_id)
     assert read_plant(session, trace, 3, masked, text="cards").name == "pass 3: mask → cards"
+    assert read_plant(session, trace, 3, position, text=",").name == "pass 3: envelopes → “,”"
 
 
 @pytest.mark.parametrize(

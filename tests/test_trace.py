@@ -322,8 +322,8 @@ def test_what_is_wrong_with_a_trace_is_said_in_one_sentence(path, value, message
 NO_TRACE = [
     ("", "the trace is not valid JSON: Expecting value: line 1 column 1 (char 0)"),
     ("<html>", "the trace is not valid JSON: Expecting value: line 1 column 1 (char 0)"),
-    (b"\xff\xfe\x00", "the trace is not valid JSON: "),
-    (b"\xc3\x28", "the trace is not valid JSON: "),
+    (b"\xff\xfe\x00", "the trace is no text in UTF-8"),
+    (b"\xc3\x28", "the trace is no text in UTF-8"),
     ('{"a": NaN}', "NaN is not a number that a trace may hold"),
     ('{"a": -Infinity}', "-Infinity is not a number that a trace may hold"),
     ('{"format": "wino-viz-trace", "version": ' + "9" * 5000 + "}", "the trace is not valid JSON: "),

@@ -192,6 +192,8 @@ class Trace:
             raise TraceError("the trace is nested too deeply") from None
         except TraceError:
             raise
+        except UnicodeDecodeError:
+            raise TraceError("the trace is no text in UTF-8") from None
         except ValueError as error:
             raise TraceError(f"the trace is not valid JSON: {error}") from None
         return cls.from_dict(data)

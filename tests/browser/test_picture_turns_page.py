@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -60,6 +61,12 @@ def test_a_follow_up_about_the_picture_is_asked_read_and_started_over(url, open_
     # its words can be compared with a blank picture, within the conversation
     page.locator("#picture-words .words-ask").click()
     expect(page.locator(".words-line .words-token").first).to_be_visible()
+
+    # an HTML file of it shows the picture, too
+    page.get_by_role("button", name="Take it with you").last.click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="HTML file").last.click()
+    assert '<img src="data:image/' in Path(download.value.path()).read_text()
 
     # about another picture nothing can be asked after it
     message = page.evaluate("document.querySelector('#picture-player .wino-player').lastMessage()")

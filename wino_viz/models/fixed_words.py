@@ -73,7 +73,7 @@ def _entries(words: str) -> list[tuple[int, str]]:
             part = re.split(r"[,|\n]", words[at:])[0].strip()
             raise ValueError(f"{described(part)} has no position: write words as 0:Once, 5:upon")
         position, quoted, bare = int(found[1]), found[2], found[3]
-        if quoted is None and bare.startswith('"'):
+        if quoted is None and re.match(r'"[^"]+$', bare):  # one alone is a quotation mark
             raise ValueError(f"{described(bare)} begins with a quote that is never closed")
         said = _spaced(position, bare) if quoted is None else quoted
         if not said:

@@ -106,6 +106,8 @@ def played(message: Any) -> tuple[Trace, dict[str, Any]]:
         told = untrusted.mapping(json.loads(message), "the message")
     except RecursionError:
         raise ValueError("the trace is nested too deeply") from None
+    except json.JSONDecodeError:
+        raise ValueError("the trace is not valid JSON") from None
     return Trace.from_dict(told.get("trace")), dict(told)
 
 
