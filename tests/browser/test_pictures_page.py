@@ -562,8 +562,8 @@ def test_programs_send_a_picture_and_get_the_whole_trace(url, tmp_path):
     assert uploaded() == kept and photo.exists()
     same = client.predict(image=base64.b64encode(PHOTO).decode(), decoder="wino", api_name="/caption")
     assert Trace.from_dict(same) == caption
-    on = Trace.from_dict(client.predict(same, 1, {}, "standard", api_name="/branch"))
-    assert on.steps[0] == caption.steps[0] and on.decoder["name"] == "standard" and on.prompt_ids == caption.prompt_ids
+    on = Trace.from_dict(client.predict(same, 1, {}, "threshold:tau=0.5", api_name="/branch"))
+    assert on.steps[0] == caption.steps[0] and on.decoder["name"] == "threshold" and on.prompt_ids == caption.prompt_ids
     assert on.extra["picture"] == caption.extra["picture"]
     answer = client.predict(image=base64.b64encode(PHOTO).decode(), question="What is it?", api_name="/caption")
     assert answer["gen_length"] == LENGTHS["vqa"][0]
