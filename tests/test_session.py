@@ -450,6 +450,15 @@ def test_words_are_judged_under_the_guidance_of_the_run(sees: Checkpoint, lookin
     assert not np.array_equal(expected.given_probability, unguided.given_probability)
 
 
+def test_a_trace_goes_on_with_its_own_picture_alone(looking: Session, picture: Picture):
+    trace = about(looking, picture).trace()
+    with pytest.raises(ValueError, match="the trace is about another picture"):
+        looking.branch(trace, 1, picture=looking.blank())
+    again = looking.branch(trace, 1, picture=picture)
+    assert all(made.step for made in again)
+    assert again.trace().output_ids == trace.output_ids and again.words_from_picture()
+
+
 def test_without_anything_to_see_no_word_comes_from_the_picture(looking: Session):
     told = about(looking, looking.blank()).words_from_picture()
     assert told and all(word.with_picture == word.blank for word in told)

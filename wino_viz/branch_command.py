@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from wino_viz import export
 from wino_viz.decoding import DECODERS, canvas_after
 from wino_viz.fates import fate_sentence, fates
-from wino_viz.files import write_bytes_whole
+from wino_viz.files import check_writable, write_bytes_whole
 from wino_viz.loading import PROG, bar, loader, loading_options
 from wino_viz.planting import one_token
 from wino_viz.problems import known_problem
@@ -67,8 +67,7 @@ def run_branch(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     from wino_viz.pictures import open_named
 
     out = options.trace
-    if out is not None and (out.is_dir() or not out.resolve().parent.is_dir()):
-        raise ValueError(f"--trace {out} is a folder, or in one that does not exist")
+    check_writable(out)
     trace = export.read_trace(options.source)
     if out is not None and out.exists() and out.samefile(options.source):
         raise ValueError(f"--trace {out} would overwrite the trace that it goes on with")

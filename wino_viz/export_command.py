@@ -14,7 +14,7 @@ from pathlib import Path
 from wino_viz import export
 from wino_viz.drawing import Look
 from wino_viz.drawing.frame import WIDTH, WIDTHS
-from wino_viz.files import write_bytes_whole
+from wino_viz.files import check_writable, write_bytes_whole
 
 GOES_WITH = {  # option -> the files that it goes with
     "seconds": (".gif",),
@@ -53,10 +53,7 @@ def run_export(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     for name, kinds in GOES_WITH.items():
         if given[name] not in (None, False) and kind not in kinds:
             raise ValueError(f"--{name} goes with {' and '.join(kinds)}, not with {kind}")
-    if out.is_dir():
-        raise ValueError(f"{out} is a folder, not a file to write")
-    if not out.resolve().parent.is_dir():
-        raise ValueError(f"{out}: the folder {out.resolve().parent} does not exist")
+    check_writable(out)
     trace = export.read_trace(options.trace)
     if out.exists() and out.samefile(options.trace):
         raise ValueError(f"--to {out} would overwrite the trace")

@@ -322,7 +322,8 @@ class Session:
         `edits` are made before: {position: token id, or None to mask the position again}. `settings` are the decoder that
         goes on, those of the trace where left out. The trace of what is returned holds the passes up to there, the
         branch, and what follows; its iterator makes the new passes alone, numbered from `at_pass` + 1. Raises ValueError
-        with one sentence for what can't be done. `picture` and `record` are as in `start`. Loads the model.
+        with one sentence for what can't be done. `picture` and `record` are as in `start`; the picture must be the one
+        that the trace is about. Loads the model.
         """
         if trace.model != self.model:
             made = f"{untrusted.described(trace.model)}, and this is {self.model}"
@@ -337,6 +338,8 @@ class Session:
             raise ValueError(f"the tokens of this trace are not those of {self.model}")
         if len(trace.prompt_ids) + trace.gen_length > checkpoint.context:
             raise ValueError(f"the trace is longer than {checkpoint.context}, the context of {self.model}")
+        if picture is not None and not self.shows(trace, picture):
+            raise ValueError("the trace is about another picture")
         start = Start.of(trace, at_pass, changes)
         asked = start.canvas.controls
         controls = checkpoint.controls(asked.fixed, asked.end_of_text, asked.cfg_scale)

@@ -457,7 +457,7 @@ class Player {
     lane.counters.reduction.textContent = replay.finalIds && !replay.finalIds.includes(MASKED)
       ? `${(replay.generated / replay.passes).toFixed(1)}×` : whole ? `${(replay.generated / k).toFixed(1)}×` : "–";
     lane.counters.revoked.textContent = String(replay.revocationsUpTo(k));
-    const inherited = replay.revocationsUpTo(k) > 0 && replay.decoderOf(replay.passes).tau2 === undefined; // a branch goes on from WINO
+    const inherited = replay.revocationsUpTo(k) > 0 && !replay.verifiesIn(replay.passes); // a branch goes on from WINO
     lane.counters.revoked.nextSibling.textContent = now ? `taken back, ${now} now` : inherited ? "taken back before it went on" : "taken back";
     lane.counters.time.textContent = seconds === null ? "–" : seconds < 10 ? `${seconds.toFixed(2)} s` : `${seconds.toFixed(1)} s`;
   }

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 from test_page import run, say
 from test_pictures_page import DONE, finish, multimodal, question, seeing
-from test_turns_page import asked_and_stopped
+from test_turns_page import check_what_was_not_asked_is_waited_for_no_longer
 
 from wino_viz.models.checkpoint import Checkpoint
 from wino_viz.session import Session
@@ -101,20 +101,4 @@ def test_a_question_that_was_refused_or_stopped_is_waited_for_no_longer(url, ope
     page = multimodal(open_page(url))
     run(page, "picture")
     finish(page)
-    panel = page.locator("#picture-turns")
-    panel.locator(".turns-open").click()
-    field, status = panel.get_by_label("Next question"), panel.locator(".turns-status")
-    field.fill("word " * 700)
-    for _ in range(2):  # the same sentence twice
-        field.press("Enter")
-        expect(status).to_contain_text("Can’t ask it: the prompt is too long")
-
-    field.fill("How many objects are there?")
-    asked_and_stopped(page, "picture")
-    expect(say(page, "picture")).to_contain_text("Stopped before the first pass.")
-    expect(status).to_have_text("")
-    field.fill("And then?")
-    run(page, "picture")  # asks something else: what is written in the field stays
-    finish(page)
-    expect(panel.locator(".turns-asked")).to_have_count(1)
-    expect(field).to_have_value("And then?")
+    check_what_was_not_asked_is_waited_for_no_longer(page, "picture", "How many objects are there?")

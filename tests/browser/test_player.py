@@ -19,7 +19,7 @@ from wino_viz.decoding.factor import FactorSettings
 from wino_viz.decoding.prophet import ProphetSettings
 from wino_viz.decoding.standard import StandardSettings
 from wino_viz.decoding.threshold import ThresholdSettings
-from wino_viz.trace import Step, Token, Trace
+from wino_viz.trace import Branch, Step, Token, Trace
 from wino_viz.ui.messages import clear_message, lanes_message, new_run, start_message, step_message, trace_message
 from wino_viz.ui.player import Player
 from wino_viz.ui.standalone import standalone_page
@@ -194,6 +194,23 @@ def test_counters_follow_the_playhead(player):
     expect(counter("revoked")).to_have_text(str(sum(len(s.remasked) for s in TRACE.steps[:k])))
     expect(counter("time")).to_have_text(f"{sum(TRACE.timing['per_pass'][:k]):.2f} s")
     expect(page.locator(".wp-counter-revoked dt")).to_have_text("taken back, 4 now")
+
+
+def test_what_wino_took_back_before_standard_decoding_went_on_is_told_as_that(player):
+    branch = Branch(LAST - 1, (), TRACE.decoder)
+    label = player(replace(TRACE, decoder=StandardSettings().to_dict(), branches=(branch,)), at=LAST).locator(
+        ".wp-counter-revoked dt"
+    )
+    expect(label).to_have_text("taken back before it went on")
+    expect(player(at=LAST).locator(".wp-counter-revoked dt")).to_have_text("taken back")
+
+
+@pytest.mark.parametrize(("text", "said"), [("<|endoftext|>", "end of text"), ("<|eot_id|>", "end of turn")])
+def test_the_ends_of_a_turn_and_of_the_text_are_named_as_in_pictures(player, text, said):
+    """tests/test_drawing.py has the same of pictures."""
+    page = player(replace(TRACE, pieces={**TRACE.pieces, END: text}))
+    name = page.evaluate(f"winoPlayer.tokenName(document.querySelector('.wino-player').player.replay(), {END})")
+    assert name == said
 
 
 def test_what_belongs_to_this_pass_is_told_from_what_belongs_to_the_whole_run(player):

@@ -121,8 +121,17 @@ def test_what_is_typed_while_an_answer_comes_stays(pears_url, open_page, pears):
     expect(field).to_have_value("")
 
 
-def asked_and_stopped(page: Page, tab: str) -> None:
-    """The question is sent and Stop is pressed before the browser does anything else."""
+def check_what_was_not_asked_is_waited_for_no_longer(page: Page, tab: str, question: str) -> None:
+    """Refused twice by the same sentence, then stopped before the browser does anything else; then Run asks something else."""
+    panel, said = page.locator(f".turns:has(#{tab}-player-turns-form)"), page.locator(f"#{tab}-notice .notice")
+    panel.locator(".turns-open").click()
+    field, status = panel.get_by_label("Next question"), panel.locator(".turns-status")
+    expect(field).to_be_focused()
+    field.fill("word " * 700)
+    for _ in range(2):
+        field.press("Enter")
+        expect(status).to_contain_text("Can’t ask it: the prompt is too long")
+    field.fill(question)
     page.evaluate(
         """tab => {
             document.querySelector(`#${tab}-player-turns-form`).requestSubmit();
@@ -130,25 +139,32 @@ def asked_and_stopped(page: Page, tab: str) -> None:
         }""",
         tab,
     )
+    expect(said).to_contain_text("Stopped before the first pass.")
+    expect(status).to_have_text("")
+    field.fill("And then?")
+    page.locator(f"#{tab}-run").click()  # what is written in the field stays
+    expect(said).to_contain_text("Done in ", timeout=60_000)
+    expect(panel.locator(".turns-asked")).to_have_count(1)
+    expect(field).to_have_value("And then?")
 
 
 def test_a_question_that_was_refused_or_stopped_is_waited_for_no_longer(pears_url, open_page):
+    check_what_was_not_asked_is_waited_for_no_longer(open_page(pears_url), "decode", "And with 3 fewer?")
+
+
+def test_a_second_question_at_once_waits_in_its_field(pears_url, open_page, pears):
     page = open_page(pears_url)
     page.locator(".turns-open").click()
-    field, status = page.get_by_label("Next question"), page.locator(".turns-status")
-    field.fill("word " * 700)
-    for _ in range(2):  # the same sentence twice
-        field.press("Enter")
-        expect(status).to_contain_text("Can’t ask it: the prompt is too long")
-
-    field.fill("And with 3 fewer?")
-    asked_and_stopped(page, "decode")
-    expect(page.locator("#decode-notice .notice")).to_contain_text("Stopped before the first pass.")
-    expect(status).to_have_text("")
-    field.fill("And then?")
-    page.locator("#decode-run").click()  # asks something else: what is written in the field stays
-    expect(page.locator("#decode-notice .notice")).to_contain_text("Done in ")
-    expect(field).to_have_value("And then?")
+    page.evaluate("""() => {
+        const field = document.querySelector("#decode-player-turns-question");
+        for (const question of ["And with 3 fewer?", "And with 4 more?"]) {
+            field.value = question;
+            field.form.requestSubmit();
+        }
+    }""")
+    expect(page.locator(".turns-open")).to_have_text("Ask a follow-up: 2 turns so far")
+    expect(page.locator(".turns-asked .turns-text")).to_have_text([pears.prompt, "And with 3 fewer?"])
+    expect(page.get_by_label("Next question")).to_have_value("And with 4 more?")
 
 
 def test_a_fault_in_a_follow_up_is_said_and_does_not_last(mini, pears, serve, open_page):

@@ -5,17 +5,13 @@ the picture blanked beside it.
 from __future__ import annotations
 
 import secrets
-import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import gradio as gr
 
 from wino_viz.model_menu import ModelMenu
-from wino_viz.pictures import data_url
 from wino_viz.tasks.scenes_wording import CAPTION_PROMPTS
-from wino_viz.trace import Trace, dumps
 from wino_viz.ui.closer import look_closer
 from wino_viz.ui.controls_form import ControlsForm
 from wino_viz.ui.decode_tab import ON_REFUSED, ON_STOP, OWN, about, on_end, on_run
@@ -25,8 +21,8 @@ from wino_viz.ui.forms import HIDDEN, MODEL_QUEUE
 from wino_viz.ui.going_on import go_on
 from wino_viz.ui.messages import clear_message
 from wino_viz.ui.model_form import ModelForm
+from wino_viz.ui.picture_desk import Desk, asked_about, of_example, picture_about, words_message
 from wino_viz.ui.picture_form import (
-    CLEAR_SIDE,
     SEEDS,
     WHATS,
     PictureForm,
@@ -37,12 +33,12 @@ from wino_viz.ui.picture_form import (
     chips_message,
     composed,
 )
-from wino_viz.ui.picture_turns import FollowUps, kind_of, on_picture_turns
+from wino_viz.ui.picture_turns import FollowUps, on_picture_turns
 from wino_viz.ui.plant import plant_panel
 from wino_viz.ui.player import Player
 from wino_viz.ui.take import played, take_away
 from wino_viz.ui.turns import Asking, sent
-from wino_viz.ui.watching import Current, broken_off, is_finished, numbered, stop, watch
+from wino_viz.ui.watching import broken_off, is_finished, numbered, stop, watch
 from wino_viz.ui.widgets import Figures, Notice, PictureStrip, WordsFromPicture, figures, say
 
 EMBEDDED = "mmada-mini"  # the model that knows drawn scenes only
@@ -52,28 +48,6 @@ INTRO = (
     "The model reads a picture as a grid of tokens. Press Run and watch its words drafted, checked against the picture and "
     "taken back. mmada-mini, the small model, is right about most scenes, not all."
 )
-
-
-@dataclass
-class Desk:
-    """What lies on one open page (a gr.State): the picture, what runs, and the last finished answer about it."""
-
-    shown: Shown
-    current: Current = field(default_factory=Current)
-    runs: int = 0
-    two_lanes: bool = False  # whether the last run went to the player for two
-    decoding: Any = None
-    model: str = ""  # that was chosen; "": the embedded one
-
-    def put(self, shown: Shown) -> None:
-        """Another picture; what runs ends."""
-        self.current.end()
-        self.shown, self.decoding = shown, None
-
-    def begin(self, two_lanes: bool) -> int:
-        """A new run; its number."""
-        self.runs, self.two_lanes, self.decoding = self.runs + 1, two_lanes, None
-        return self.runs
 
 
 def picture_tab(menu: ModelMenu, examples: Sequence[PictureExample]) -> None:
@@ -227,9 +201,13 @@ def picture_tab(menu: ModelMenu, examples: Sequence[PictureExample]) -> None:
 
     def decode_on(desk: Desk, event: gr.EventData) -> Iterator[dict]:
         def start() -> list[Any]:
-            record = asked_about(desk, played(sent(event).get("message"))[0])
+            trace, _ = played(sent(event).get("message"))
+            record = asked_about(desk, trace)
             picture = None if record is None else desk.shown.see(chosen(desk))
-            return [go_on(menu, None, sent(event), record, picture)]
+            seen = picture is not None and chosen(desk).shows(
+                trace, picture
+            )  # a recording's may differ where it was made
+            return [go_on(menu, None, sent(event), record, picture if seen else None)]
 
         yield from run_alone(desk, start)
 
@@ -459,51 +437,3 @@ def picture_tab(menu: ModelMenu, examples: Sequence[PictureExample]) -> None:
         desk, single, asked.ask, values, changed, chosen, read, asked_about, run_alone, filled, cleared, broken
     )
     on_picture_turns(follow_up, asking, tab, on_run, ON_REFUSED)
-
-
-def asked_about(desk: Desk, trace: Trace) -> dict[str, Any] | None:
-    """The problem record of a trace, where it is about the picture that is shown."""
-    shown = desk.shown
-    if shown.codes is None or codes_of(trace) != [code for row in shown.codes for code in row]:
-        return None
-    return shown.record(kind_of(trace.prompt), trace.prompt)
-
-
-def picture_about(desk: Desk, trace: Trace) -> tuple[str, str] | None:
-    """The picture that is shown, as (data URL, what it shows), where a trace is about it."""
-    return None if asked_about(desk, trace) is None else (desk.shown.url, desk.shown.alt)
-
-
-def codes_of(trace: Trace) -> list[int] | None:
-    """The codes of the picture in a trace's prompt, row after row; None where it names none. It may come from anywhere."""
-    where = trace.extra.get("picture")
-    told = [where.get(key) for key in ("first", "rows", "columns", "offset")] if isinstance(where, dict) else []
-    if not told or any(type(number) is not int or number < 0 for number in told):
-        return None
-    first, rows, columns, offset = told
-    return [token - offset for token in trace.prompt_ids[first : first + rows * columns]]
-
-
-def of_example(example: PictureExample) -> Shown:
-    """The picture of a recorded example, with what the model made of it then."""
-    task = example.record["task"]
-    width, height = example.image.size
-    return Shown(
-        image=example.image,
-        url=data_url(example.image, CLEAR_SIDE),
-        alt="The picture of the recorded example.",
-        about="recorded" if width == height else "recorded, its middle square",
-        name=example.record["image"],
-        problems={example.trace.prompt: example.record} if task == "vqa" else {},
-        caption=example.record if task == "caption" else None,
-        codes=example.codes,
-        seen=data_url(example.seen, CLEAR_SIDE),
-    )
-
-
-def words_message(words: Iterable[Sequence[Any]] | None = None, state: str | None = None) -> str:
-    """The value of WordsFromPicture; of words as (position, id, piece, with the picture, with a blank one)."""
-    if words is None and state is None:
-        return dumps(None)
-    rows = [dict(zip(("piece", "picture", "blank"), word[2:], strict=True)) for word in words or ()]
-    return dumps({"id": uuid.uuid4().hex, "state": state, "words": None if words is None else rows})
